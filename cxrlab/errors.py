@@ -1,0 +1,38 @@
+"""The sentences that users meet: what was found, what was expected, what to do.
+
+In:    nothing.
+Out:   exception classes; a page, the command line and a job catch `CxrlabError` and show its text.
+Never: any other room of this package.
+"""
+
+
+class CxrlabError(Exception):
+    """A condition that the user can mend; its text is one clear sentence with the remedy."""
+
+
+class BadInput(CxrlabError):
+    """A raw folder, file or column that cannot be read as what it was said to be."""
+
+
+class MissingInput(CxrlabError):
+    """A file, store, run or checkpoint that is not there."""
+
+
+class BadStore(CxrlabError):
+    """A store that is damaged, of another version, or not to be trusted."""
+
+
+class BadSpec(CxrlabError):
+    """A spec whose fields contradict one another or the data."""
+
+
+class BadRun(CxrlabError):
+    """A run folder in a state that does not allow what was asked."""
+
+
+class UnknownName(CxrlabError):
+    """A name that no registry knows."""
+
+
+class NoSpace(CxrlabError):
+    """The disk is full; nothing was written under a final name."""

@@ -1,0 +1,134 @@
+"""Where everything lies: the only room that joins paths inside a lab folder.
+
+In:    CXRLAB_HOME, or a folder.
+Out:   paths, each written by exactly one room.
+Never: reads or writes what lies there.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxrlab import files
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run."""
+
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name: the folder's."""
+        return self.folder.name
+
+    @property
+    def spec(self) -> Path:  # written by jobs.submit
+        return self.folder / "spec.json"
+
+    @property
+    def job(self) -> Path:  # written by jobs: who carries this run out
+        return self.folder / "job.json"
+
+    @property
+    def log(self) -> Path:  # standard output and error of the job
+        return self.folder / "log.txt"
+
+    @property
+    def progress(self) -> Path:  # appended by progress.Progress
+        return self.folder / "progress.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:  # written by checkpoint.write
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def last(self) -> Path:  # written by train, to resume
+        return self.folder / "last.ckpt"
+
+    @property
+    def thresholds(self) -> Path:  # written by metrics.thresholds
+        return self.folder / "thresholds.json"
+
+    @property
+    def efficiency(self) -> Path:  # written by train: parameters, seconds, images/s
+        return self.folder / "efficiency.json"
+
+    @property
+    def end(self) -> Path:  # written last, by the job or by cancel
+        return self.folder / "end.json"
+
+    @property
+    def predictions_folder(self) -> Path:
+        return self.folder / "predictions"
+
+    @property
+    def latents_folder(self) -> Path:
+        return self.folder / "latents"
+
+    @property
+    def maps_folder(self) -> Path:
+        return self.folder / "maps"
+
+    def predictions(self, site: str) -> Path:  # written by predictions.write
+        return self.predictions_folder / f"{site}.parquet"
+
+    def latents(self, site: str) -> Path:  # written by score
+        return self.latents_folder / f"{site}.npy"
+
+    def maps(self, site: str) -> Path:  # written by explain.maps
+        return self.maps_folder / f"{site}.h5"
+
+    def reconstructions(self, site: str) -> Path:  # written by score: best and worst pairs of an autoencoder
+        return self.folder / "reconstructions" / f"{site}.npz"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab folder."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> "Lab":
+        """The lab that CXRLAB_HOME names; `./lab` without it."""
+        return cls(Path(os.environ.get("CXRLAB_HOME", "lab")).expanduser().resolve())
+
+    @property
+    def stores(self) -> Path:
+        return self.root / "stores"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def catalogue(self) -> Path:
+        return self.root / "catalogue.sqlite"
+
+    @property
+    def slots(self) -> Path:  # lock files: how many local jobs may run at once
+        return self.root / "slots"
+
+    @property
+    def threshold_sets(self) -> Path:  # named sets that a person saved
+        return self.root / "thresholds"
+
+    def store(self, site: str) -> Path:
+        """The store of `site`, whether or not it exists. Raises BadInput for an unsafe name."""
+        files.check_name(site, "site")
+        return self.stores / f"{site}.h5"
+
+    def run(self, run_id: str) -> RunPaths:
+        """The run named `run_id`, whether or not it exists. Raises BadInput for an unsafe name."""
+        files.check_name(run_id, "run")
+        return RunPaths(self.runs / run_id)
+
+    def sites(self) -> list[str]:
+        """Names of the sites that have a store, sorted."""
+        return sorted(path.stem for path in self.stores.glob("*.h5"))
+
+    def run_ids(self) -> list[str]:
+        """Names of the runs that have a spec, sorted."""
+        return sorted(path.parent.name for path in self.runs.glob("*/spec.json"))
