@@ -89,6 +89,10 @@ Mass, Nodule, Emphysema, Fibrosis, Pleural Thickening, Hernia.
     """
     for name in names:
         if name not in VOCABULARY:
-            near = [known for known in VOCABULARY if name.lower() in known.lower() or known.lower() in name.lower()]
+            near = [
+                known
+                for known in VOCABULARY
+                if name.lower() in known.lower() or known.lower() in name.lower()
+            ]
             hint = f"did you mean {near[0]!r}? " if name and near else ""
             raise BadInput(f"{where} names the label {name!r}; {hint}Known labels: {', '.join(VOCABULARY)}.")

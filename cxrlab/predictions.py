@@ -64,7 +64,13 @@ class Predictions:
         """Return the rows where `keep`, (M,) bool, is true."""
         table = self.table[keep].reset_index(drop=True)
         return Predictions(
-            table, self.run_id, self.site, self.spec_digest, self.store_digest, self.cxrlab_version, self.synthetic
+            table,
+            self.run_id,
+            self.site,
+            self.spec_digest,
+            self.store_digest,
+            self.cxrlab_version,
+            self.synthetic,
         )
 
 
@@ -102,7 +108,9 @@ def write(path: Path, predictions: Predictions) -> None:
         "cxrlab_version": predictions.cxrlab_version,
         "synthetic": predictions.synthetic,
     }
-    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"cxrlab": json.dumps(meta).encode()})
+    arrow = arrow.replace_schema_metadata(
+        {**(arrow.schema.metadata or {}), b"cxrlab": json.dumps(meta).encode()}
+    )
     with files.whole(path) as part:
         pq.write_table(arrow, part)
 
@@ -128,4 +136,7 @@ def read(path: Path) -> Predictions:
         )
     table = arrow.to_pandas()
     check(table)
-    return Predictions(table, *(meta[k] for k in ("run_id", "site", "spec_digest", "store_digest", "cxrlab_version", "synthetic")))
+    return Predictions(
+        table,
+        *(meta[k] for k in ("run_id", "site", "spec_digest", "store_digest", "cxrlab_version", "synthetic")),
+    )

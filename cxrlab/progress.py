@@ -22,7 +22,7 @@ class Progress:
     `echo` is called with each line's dict as it is written (a console bar, say).
     """
 
-    def __init__(self, path: Path | None = None, *, every: float = 0.5, echo: Any = None) -> None:  # noqa: ANN401
+    def __init__(self, path: Path | None = None, *, every: float = 0.5, echo: Any = None) -> None:
         self.path, self.every, self.echo = path, every, echo
         self.stage_name, self.of = "", 0
         self._last = 0.0

@@ -31,27 +31,42 @@ class ViewSpec(_Frozen):
 
     source: tuple[str, ...] = Field(min_length=1, title="Home site", description="Sites to train on.")
     external: tuple[str, ...] = Field(
-        (), title="External sites", description="Sites that training never sees; the frozen model is scored there."
+        (),
+        title="External sites",
+        description="Sites that training never sees; the frozen model is scored there.",
     )
     labels: tuple[str, ...] = Field(
-        SHARED, min_length=1, title="Labels", description="Findings to predict; a label that home lacks is refused."
+        SHARED,
+        min_length=1,
+        title="Labels",
+        description="Findings to predict; a label that home lacks is refused.",
     )
     image_px: int = Field(
-        64, ge=28, le=1024, title="Image side", description="Images are reduced to this many pixels a side.",
+        64,
+        ge=28,
+        le=1024,
+        title="Image side",
+        description="Images are reduced to this many pixels a side.",
         json_schema_extra={"unit": "px"},
     )
     uncertain: Literal["ignore", "zeros", "ones"] = Field(
         "ignore", title="Uncertain labels", description="What 'uncertain' evidence becomes: masked, 0 or 1."
     )
     blank: Literal["negative", "ignore"] = Field(
-        "negative", title="Unmentioned labels", description="What an unmentioned finding becomes: 0 or masked."
+        "negative",
+        title="Unmentioned labels",
+        description="What an unmentioned finding becomes: 0 or masked.",
     )
     official_split: bool = Field(
-        False, title="Official split", description="Use the site's own split instead of the patient split.",
+        False,
+        title="Official split",
+        description="Use the site's own split instead of the patient split.",
         json_schema_extra=ADVANCED,
     )
     only_normal: bool = Field(
-        False, title="Normals only", description="Train on rows without any finding (autoencoders).",
+        False,
+        title="Normals only",
+        description="Train on rows without any finding (autoencoders).",
         json_schema_extra=ADVANCED,
     )
 
@@ -59,7 +74,9 @@ class ViewSpec(_Frozen):
     def _sites_are_apart(self) -> Self:
         both = sorted(set(self.source) & set(self.external))
         if both:
-            raise ValueError(f"{both} are both home and external; an external site must be unseen in training")
+            raise ValueError(
+                f"{both} are both home and external; an external site must be unseen in training"
+            )
         if len(set(self.external)) < len(self.external) or len(set(self.source)) < len(self.source):
             raise ValueError("a site is named twice")
         unknown = [label for label in self.labels if label not in VOCABULARY]
@@ -73,15 +90,22 @@ class ModelSpec(_Frozen):
 
     name: str = Field("densenet121", title="Network", description="A name in cxrlab.models.MODELS.")
     weights: str = Field(
-        "none", title="First weights",
+        "none",
+        title="First weights",
         description="'none' (random), 'hub' (needs a network), or the path of a .safetensors file.",
     )
     latent_units: int = Field(
-        128, ge=2, le=4096, title="Latent units", description="Width of an autoencoder's bottleneck.",
+        128,
+        ge=2,
+        le=4096,
+        title="Latent units",
+        description="Width of an autoencoder's bottleneck.",
         json_schema_extra=ADVANCED,
     )
     latents_of: str = Field(
-        "", title="On latents of", description="Run id of an autoencoder whose latents are this head's input.",
+        "",
+        title="On latents of",
+        description="Run id of an autoencoder whose latents are this head's input.",
         json_schema_extra=ADVANCED,
     )
 
@@ -89,24 +113,39 @@ class ModelSpec(_Frozen):
 class TrainingSpec(_Frozen):
     """Training: how long, how fast, and when to stop."""
 
-    epochs: int = Field(10, ge=1, le=1000, title="Epochs", description="At most this many passes over the training rows.")
-    batch: int = Field(32, ge=2, le=1024, title="Batch", description="Images a step.", json_schema_extra={"unit": "images"})
+    epochs: int = Field(
+        10, ge=1, le=1000, title="Epochs", description="At most this many passes over the training rows."
+    )
+    batch: int = Field(
+        32, ge=2, le=1024, title="Batch", description="Images a step.", json_schema_extra={"unit": "images"}
+    )
     learning_rate: float = Field(
-        1e-3, gt=0, le=1, title="Learning rate",
+        1e-3,
+        gt=0,
+        le=1,
+        title="Learning rate",
         description="Peak of a one-cycle-free cosine with warm-up; 1e-3 from random weights, 1e-4 for fine-tuning.",
     )
     weight_decay: float = Field(1e-2, ge=0, le=1, title="Weight decay", json_schema_extra=ADVANCED)
     optimizer: Literal["adamw", "adam"] = Field("adamw", title="Optimizer", json_schema_extra=ADVANCED)
     patience: int = Field(
-        5, ge=1, le=1000, title="Patience", description="Stop after this many epochs without a better validation value.",
+        5,
+        ge=1,
+        le=1000,
+        title="Patience",
+        description="Stop after this many epochs without a better validation value.",
         json_schema_extra={"unit": "epochs", **ADVANCED},
     )
     balance: bool = Field(
-        True, title="Weigh positives", description="Positive weight min(negatives/positives, 10) a label.",
+        True,
+        title="Weigh positives",
+        description="Positive weight min(negatives/positives, 10) a label.",
         json_schema_extra=ADVANCED,
     )
     augment: Literal["none", "light"] = Field(
-        "light", title="Augmentation", description="'light': shifts, rotations up to 10 degrees, zoom, exposure; no flips."
+        "light",
+        title="Augmentation",
+        description="'light': shifts, rotations up to 10 degrees, zoom, exposure; no flips.",
     )
 
 
@@ -114,13 +153,21 @@ class TrainSpec(_Frozen):
     """Train at home, freeze, score everywhere. Two equal specs are the same run."""
 
     kind: Literal["train"] = "train"
-    task: Task = Field("labels", title="Task", description="Findings, normal against abnormal, or reconstruction.")
+    task: Task = Field(
+        "labels", title="Task", description="Findings, normal against abnormal, or reconstruction."
+    )
     view: ViewSpec
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
-    seed: int = Field(0, ge=0, title="Seed", description="Decides first weights, order of rows and augmentation.")
+    seed: int = Field(
+        0, ge=0, title="Seed", description="Decides first weights, order of rows and augmentation."
+    )
     maps_per_group: int = Field(
-        8, ge=0, le=200, title="Heatmaps", description="Images a label, site and kind of failure to draw maps for; 0: none.",
+        8,
+        ge=0,
+        le=200,
+        title="Heatmaps",
+        description="Images a label, site and kind of failure to draw maps for; 0: none.",
         json_schema_extra=ADVANCED,
     )
     # Filled in at submission: the same words over other data are another run.
@@ -170,7 +217,9 @@ class StudySpec(_Frozen):
     @model_validator(mode="after")
     def _sites_are_apart(self) -> Self:
         if self.source in self.external:
-            raise ValueError(f"[{self.source!r}] is both home and external; an external site must be unseen in training")
+            raise ValueError(
+                f"[{self.source!r}] is both home and external; an external site must be unseen in training"
+            )
         return self
 
     @property
@@ -205,7 +254,7 @@ def build(fields: dict[str, Any]) -> TrainSpec | ScoreSpec | StudySpec:
         raise BadSpec("; ".join(_sentence(e) for e in error.errors()[:3])) from error
 
 
-def _sentence(error: Any) -> str:  # noqa: ANN401
+def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"] if part not in ("train", "score", "study"))
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":

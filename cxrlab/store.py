@@ -42,7 +42,14 @@ ROW_COLUMNS: dict[str, str] = {
     "source_file": "str",  # relative to the raw folder
 }
 QUARANTINE_COLUMNS = ("file", "reason")
-BOX_COLUMNS = ("image_id", "label", "x", "y", "w", "h")  # x, y, w, h are fractions of the image's width and height
+BOX_COLUMNS = (
+    "image_id",
+    "label",
+    "x",
+    "y",
+    "w",
+    "h",
+)  # x, y, w, h are fractions of the image's width and height
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,9 @@ class Store:
     def mask(self, name: str, i: int) -> np.ndarray:
         """Return the mask of structure `name` on image i, (H, W) bool."""
         if name not in self.mask_names:
-            raise MissingInput(f"{self.site} has no {name!r} masks; it has: {', '.join(self.mask_names) or 'none'}.")
+            raise MissingInput(
+                f"{self.site} has no {name!r} masks; it has: {', '.join(self.mask_names) or 'none'}."
+            )
         return _open(str(self.path), self.path.stat().st_mtime_ns, os.getpid())["masks"][name][i] > 0
 
 
@@ -112,7 +121,9 @@ def _open(path: str, mtime_ns: int, pid: int) -> h5py.File:
 
 def empty_boxes() -> pd.DataFrame:
     """Return a box table without rows."""
-    return pd.DataFrame({c: pd.Series(dtype="str" if c in ("image_id", "label") else "float32") for c in BOX_COLUMNS})
+    return pd.DataFrame(
+        {c: pd.Series(dtype="str" if c in ("image_id", "label") else "float32") for c in BOX_COLUMNS}
+    )
 
 
 def write(
@@ -166,14 +177,26 @@ def write(
             if on_image is not None:
                 on_image(count)
         if count != n or n == 0:
-            raise BadInput(f"{header.site} gave {count} images for {n} rows; a store needs at least one, and as many.")
+            raise BadInput(
+                f"{header.site} gave {count} images for {n} rows; a store needs at least one, and as many."
+            )
         h5.create_dataset("evidence", data=evidence.astype(np.int8), fletcher32=True)
         _write_table(h5.create_group("rows"), rows)
-        _write_table(h5.create_group("quarantine"), pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS)))
+        _write_table(
+            h5.create_group("quarantine"), pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS))
+        )
         _write_table(h5.create_group("boxes"), boxes[list(BOX_COLUMNS)])
         for name, mask in (masks or {}).items():
-            h5.create_dataset(f"masks/{name}", data=mask.astype(np.uint8), chunks=(1, *shape), compression="gzip", compression_opts=1)
-        digest = files.digest_of(json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums)
+            h5.create_dataset(
+                f"masks/{name}",
+                data=mask.astype(np.uint8),
+                chunks=(1, *shape),
+                compression="gzip",
+                compression_opts=1,
+            )
+        digest = files.digest_of(
+            json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums
+        )
         h5.attrs.update(
             format=FORMAT,
             version=VERSION,
@@ -194,7 +217,9 @@ def write(
 def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.DataFrame:
     missing = [column for column in ROW_COLUMNS if column not in rows]
     if missing:
-        raise BadInput(f"the rows of {header.site} lack {', '.join(missing)}; expected {', '.join(ROW_COLUMNS)}.")
+        raise BadInput(
+            f"the rows of {header.site} lack {', '.join(missing)}; expected {', '.join(ROW_COLUMNS)}."
+        )
     if evidence.shape != (len(rows), len(header.labels)):
         raise BadInput(
             f"the evidence of {header.site} is {evidence.shape}; expected {(len(rows), len(header.labels))}: "
@@ -205,7 +230,9 @@ def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.
         raise BadInput(f"the evidence of {header.site} holds {sorted(unknown)}; expected 1, 0, -1, -2 or -3.")
     twice = rows["image_id"][rows["image_id"].duplicated()]
     if len(twice):
-        raise BadInput(f"{header.site} names the image {twice.iloc[0]!r} twice; image_id must be unique in a site.")
+        raise BadInput(
+            f"{header.site} names the image {twice.iloc[0]!r} twice; image_id must be unique in a site."
+        )
     rows = rows[list(ROW_COLUMNS)].reset_index(drop=True)
     for column, kind in ROW_COLUMNS.items():
         rows[column] = rows[column].fillna("").astype(str) if kind == "str" else rows[column].astype(kind)
@@ -252,7 +279,9 @@ def read(path: Path) -> Store:
 def _read(path: Path, h5: h5py.File) -> Store:
     attrs = h5.attrs
     if attrs.get("format") != FORMAT:
-        raise BadStore(f"{path} says format {attrs.get('format')!r}; expected {FORMAT!r}. Is it a store of this lab?")
+        raise BadStore(
+            f"{path} says format {attrs.get('format')!r}; expected {FORMAT!r}. Is it a store of this lab?"
+        )
     if int(attrs["version"]) != VERSION:
         raise BadStore(
             f"{path} is {FORMAT} version {attrs['version']}; this cxrlab reads version {VERSION}. Ingest the site again."
@@ -272,7 +301,9 @@ def _read(path: Path, h5: h5py.File) -> Store:
     images, evidence = h5["images"], h5["evidence"][:]
     rows = _read_table(h5["rows"], ROW_COLUMNS)
     if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(rows):
-        raise BadStore(f"{path} holds images {images.shape} {images.dtype} for {len(rows)} rows; ingest the site again.")
+        raise BadStore(
+            f"{path} holds images {images.shape} {images.dtype} for {len(rows)} rows; ingest the site again."
+        )
     if evidence.shape != (len(rows), len(header.labels)):
         raise BadStore(f"{path} holds evidence {evidence.shape} for {len(rows)} rows; ingest the site again.")
     return Store(
@@ -292,7 +323,9 @@ def _refuse_pointers(path: Path, group: h5py.Group) -> None:
     """Raise BadStore for anything that reaches outside the file or claims more than it stores."""
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise BadStore(f"{path} links from {name!r} to another place; a store from outside may not do that.")
+            raise BadStore(
+                f"{path} links from {name!r} to another place; a store from outside may not do that."
+            )
         item = group[name]
         if isinstance(item, h5py.Group):
             _refuse_pointers(path, item)
@@ -300,7 +333,11 @@ def _refuse_pointers(path: Path, group: h5py.Group) -> None:
         if item.external or item.is_virtual:
             raise BadStore(f"{path} keeps {name!r} in another file; a store from outside may not do that.")
         # Uncompressed arrays must be stored in full; masks and text may be smaller or larger.
-        if item.compression is None and item.dtype.kind in "iuf" and item.nbytes > 2 * item.id.get_storage_size() + 4096:
+        if (
+            item.compression is None
+            and item.dtype.kind in "iuf"
+            and item.nbytes > 2 * item.id.get_storage_size() + 4096
+        ):
             raise BadStore(
                 f"{path} claims {item.nbytes:,} bytes for {name!r} but stores {item.id.get_storage_size():,}; "
                 "ingest the site again."

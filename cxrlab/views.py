@@ -127,7 +127,9 @@ def view(
 def _official(store: Store) -> np.ndarray:
     hint = store.rows["split_hint"]
     if (hint == "").any():
-        raise BadSpec(f"{store.site} gives no official split for {int((hint == '').sum())} rows; use the patient split.")
+        raise BadSpec(
+            f"{store.site} gives no official split for {int((hint == '').sum())} rows; use the patient split."
+        )
     parts = hint.groupby(store.rows["patient_id"]).nunique()
     if (parts > 1).any():
         raise BadSpec(

@@ -1,0 +1,1 @@
+"""Where a network looked: maps, and how far to believe them."""

@@ -60,7 +60,7 @@ class Site:
         """
         return decode.read(raw / source_file)
 
-    def masks(self, raw: Path, source_file: str, px: int) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def masks(self, raw: Path, source_file: str, px: int) -> dict[str, np.ndarray]:
         """Return the structures' masks of one image, name → (px, px) bool; {} where the site has none."""
         return {}
 
