@@ -16,6 +16,18 @@ PAGE_LINES = 150
 ROOM_LINES = 350
 
 
+def run(*command, cwd=ROOT):
+    return subprocess.run(command, check=False, cwd=cwd, capture_output=True, text=True)
+
+
+def lint_imports(cwd):
+    linter = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which(
+        "lint-imports"
+    )
+    assert linter, "import-linter is in requirements-dev.txt but lint-imports was not found"
+    return run(linter, "--no-cache", cwd=cwd)
+
+
 def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -25,25 +37,17 @@ def imports_of(path):
 
 
 def test_the_code_is_clean():
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True
-    )
+    done = run(sys.executable, "-m", "ruff", "check", ".")
     assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_code_is_formatted():
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--check", "."], cwd=ROOT, capture_output=True, text=True
-    )
+    done = run(sys.executable, "-m", "ruff", "format", "--check", ".")
     assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_imports_run_one_way():
-    linter = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which(
-        "lint-imports"
-    )
-    assert linter, "import-linter is in requirements-dev.txt but lint-imports was not found"
-    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    done = lint_imports(ROOT)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -53,10 +57,7 @@ def test_the_import_contract_can_fail(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     metric = tmp_path / "cxrlab" / "metrics" / "auroc.py"
     metric.write_text(metric.read_text() + "\nimport streamlit\n")
-    linter = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which(
-        "lint-imports"
-    )
-    done = subprocess.run([linter, "--no-cache"], cwd=tmp_path, capture_output=True, text=True)
+    done = lint_imports(tmp_path)
     assert done.returncode != 0
     assert "cxrlab.metrics.auroc -> streamlit" in done.stdout
 
@@ -100,7 +101,7 @@ def test_every_pin_is_exact_and_the_torch_pair_matches():
 
 def test_no_picture_of_a_person_is_committed():
     """Pictures in the repository are of phantoms and live in docs/pictures only."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    listed = run("git", "ls-files")
     if listed.returncode:
         pytest.skip("not a git checkout")
     pictures = [
