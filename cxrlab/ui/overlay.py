@@ -108,9 +108,7 @@ def box(
     """Return the (H, W, 3) picture with a rectangle given in fractions of its width and height."""
     height, width = picture.shape[:2]
     corner, far = (round(x * width), round(y * height)), (round((x + w) * width), round((y + h) * height))
-    return cv2.rectangle(
-        np.ascontiguousarray(picture), corner, far, colour, max(1, width // 250), cv2.LINE_AA
-    )
+    return cv2.rectangle(np.ascontiguousarray(picture), corner, far, colour, max(1, width // 250))
 
 
 def draw(
