@@ -21,10 +21,26 @@ import psutil
 
 from cxrlab.paths import Lab
 
-NEEDED = (
-    "torch torchvision timm h5py numpy numba scipy pandas pyarrow scikit-learn opencv-python-headless pillow pydicom "
-    "pydantic safetensors plotly streamlit psutil"
-).split()
+NEEDED = [
+    "torch",
+    "torchvision",
+    "timm",
+    "h5py",
+    "numpy",
+    "numba",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "opencv-python-headless",
+    "pillow",
+    "pydicom",
+    "pydantic",
+    "safetensors",
+    "plotly",
+    "streamlit",
+    "psutil",
+]
 EXTRAS = {
     "python-gdcm": "reads JPEG Lossless and JPEG-LS DICOM files",
     "kaleido": "writes figures from the shell",
