@@ -1,0 +1,131 @@
+"""What "demo", "quick" and "full" mean for each task: sizes, networks and training values, measured, in one place.
+
+In:    a preset's and a task's name.
+Out:   plain dicts of fields for ViewSpec, ModelSpec and TrainingSpec; one sentence a network.
+Never: torch, files, the names of sites.
+"""
+
+from typing import Any
+
+from cxrlab.errors import UnknownName
+
+# "normal-latents" is the task "normal" on the network "latent_head"; whoever plans it fills in model.latents_of.
+TASKS = ("labels", "autoencoder", "normal", "normal-latents")
+
+# The networks of cxrlab.models.MODELS, for forms in a process that may not import torch; a test keeps both equal.
+NETWORKS: dict[str, str] = {
+    "densenet121": "DenseNet-121 with a multi-label sigmoid head; the study's default.",
+    "resnet18": "ResNet-18 with the same head; about twice as fast.",
+    "small_cnn": "Four convolution blocks, for quick runs on 28 to 96 px.",
+    "autoencoder": "Convolutional autoencoder with a tanh bottleneck; gives reconstruction errors and latents.",
+    "latent_head": "Two-layer perceptron on the latents of a finished autoencoder run.",
+}
+# The networks that each task can use, the default first.
+NETWORKS_OF: dict[str, tuple[str, ...]] = {
+    "labels": ("densenet121", "resnet18", "small_cnn"),
+    "normal": ("densenet121", "resnet18", "small_cnn", "latent_head"),
+    "autoencoder": ("autoencoder",),
+}
+
+_LATENT_HEAD = {"epochs": 60, "batch": 64, "learning_rate": 2e-3, "patience": 15, "augment": "none"}
+
+
+def _autoencoder(epochs: int, patience: int) -> dict[str, Any]:
+    return {
+        "epochs": epochs,
+        "batch": 32,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "optimizer": "adam",
+        "patience": patience,
+        "augment": "none",
+    }
+
+
+_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # About 1,100 training images on 2 cores, all four runs within two minutes.
+    "demo": {
+        "labels": {
+            "view": {"image_px": 64},
+            "model": {"name": "densenet121"},
+            "training": {"epochs": 11, "batch": 32, "learning_rate": 2e-3, "patience": 11},
+        },
+        "autoencoder": {
+            "view": {"image_px": 64},
+            "model": {"name": "autoencoder"},
+            "training": _autoencoder(15, 15),
+        },
+        "normal": {
+            "view": {"image_px": 64},
+            "model": {"name": "small_cnn"},
+            "training": {"epochs": 6, "batch": 32, "learning_rate": 2e-3, "patience": 6},
+        },
+        "normal-latents": {
+            "view": {"image_px": 64},
+            "model": {"name": "latent_head"},
+            "training": _LATENT_HEAD,
+        },
+    },
+    # Real data on 2 cores: minutes.
+    "quick": {
+        "labels": {
+            "view": {"image_px": 96},
+            "model": {"name": "densenet121"},
+            "training": {"epochs": 15, "batch": 32, "learning_rate": 1e-3, "patience": 6},
+        },
+        "autoencoder": {
+            "view": {"image_px": 96},
+            "model": {"name": "autoencoder"},
+            "training": _autoencoder(30, 6),
+        },
+        "normal": {
+            "view": {"image_px": 96},
+            "model": {"name": "small_cnn"},
+            "training": {"epochs": 15, "batch": 32, "learning_rate": 1e-3, "patience": 6},
+        },
+        "normal-latents": {
+            "view": {"image_px": 96},
+            "model": {"name": "latent_head"},
+            "training": _LATENT_HEAD,
+        },
+    },
+    # A GPU: the sizes of the literature.
+    "full": {
+        "labels": {
+            "view": {"image_px": 224},
+            "model": {"name": "densenet121"},
+            "training": {"epochs": 50, "batch": 64, "learning_rate": 1e-3, "patience": 10},
+        },
+        "autoencoder": {
+            "view": {"image_px": 224},
+            "model": {"name": "autoencoder"},
+            "training": _autoencoder(50, 8),
+        },
+        "normal": {
+            "view": {"image_px": 224},
+            "model": {"name": "densenet121"},
+            "training": {"epochs": 50, "batch": 64, "learning_rate": 1e-3, "patience": 10},
+        },
+        "normal-latents": {
+            "view": {"image_px": 224},
+            "model": {"name": "latent_head"},
+            "training": _LATENT_HEAD,
+        },
+    },
+}
+
+
+def training(preset: str, task: str) -> dict[str, dict[str, Any]]:
+    """Return {"view": …, "model": …, "training": …}: fresh dicts of spec fields; sites and labels are the caller's.
+
+    Raises:
+        UnknownName: no such preset or task.
+
+    >>> training("demo", "autoencoder")["training"]["optimizer"]
+    'adam'
+    """
+    if preset not in _PRESETS:
+        raise UnknownName(f"no preset named {preset!r}. Known: {', '.join(_PRESETS)}.")
+    if task not in TASKS:
+        raise UnknownName(f"no task named {task!r}. Known: {', '.join(TASKS)}.")
+    return {part: dict(fields) for part, fields in _PRESETS[preset][task].items()}
