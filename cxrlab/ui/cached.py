@@ -1,0 +1,221 @@
+"""Every cache of the pages: what was read from disk, keyed on path and time of writing.
+
+In:    names of sites and runs.
+Out:   the same objects as long as their files stay the same; they are shared between sessions: read only.
+Never: torch; pickling of big tables (cache_resource hands out the object itself).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cxrlab import files, spec
+from cxrlab import predictions as predictions_file
+from cxrlab.errors import MissingInput
+from cxrlab.paths import Lab
+from cxrlab.predictions import Predictions
+
+Stamp = tuple[str, int]
+
+
+def stamp(path: Path) -> Stamp:
+    """Return the path and its time of writing: the key of everything that was read from it.
+
+    Raises:
+        MissingInput: there is no such file.
+    """
+    try:
+        return str(path), path.stat().st_mtime_ns
+    except FileNotFoundError as error:
+        raise MissingInput(
+            f"no file at {path}; the run may not have come that far, or was removed."
+        ) from error
+
+
+# What lies in the lab ---------------------------------------------------------------------------------------------
+
+
+def store(site: str):  # noqa: ANN201  # cxrlab.store is imported when first needed: h5py is slow to load
+    """Return the open store of `site` (store.Store)."""
+    path = Lab.here().store(site)
+    if not path.exists():
+        raise MissingInput(f"no store at {path}; import the site on Sites or with `python -m cxrlab ingest`.")
+    return _store(stamp(path))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _store(key: Stamp):  # noqa: ANN202
+    from cxrlab import store as store_file
+
+    return store_file.read(Path(key[0]))
+
+
+def image(site: str, row: int) -> np.ndarray:
+    """Return one image of a site, (H, W) uint8."""
+    return store(site).image(int(row))
+
+
+def run_spec(run_id: str):  # noqa: ANN201
+    """Return the spec of a run: TrainSpec, ScoreSpec or StudySpec."""
+    return _spec(stamp(Lab.here().run(run_id).spec))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _spec(key: Stamp):  # noqa: ANN202
+    return spec.read(Path(key[0]))
+
+
+def predictions(run_id: str, site: str) -> Predictions:
+    """Return the scores of a run at a site."""
+    return _predictions(stamp(Lab.here().run(run_id).predictions(site)))
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def _predictions(key: Stamp) -> Predictions:
+    return predictions_file.read(Path(key[0]))
+
+
+def scored_sites(run_id: str) -> list[str]:
+    """Return the sites that have scores of this run, sorted."""
+    return sorted(path.stem for path in Lab.here().run(run_id).predictions_folder.glob("*.parquet"))
+
+
+def maps(run_id: str, site: str):  # noqa: ANN201
+    """Return the maps of a run at a site (explain.mapfile.Maps)."""
+    return _maps(stamp(Lab.here().run(run_id).maps(site)))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _maps(key: Stamp):  # noqa: ANN202
+    from cxrlab.explain import mapfile
+
+    return mapfile.read(Path(key[0]))
+
+
+def latents(run_id: str, site: str) -> np.ndarray:
+    """Return an autoencoder's latents, (N, units) float32, rows as the predictions."""
+    return _latents(stamp(Lab.here().run(run_id).latents(site)))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _latents(key: Stamp) -> np.ndarray:
+    return np.load(key[0], allow_pickle=False)
+
+
+def reconstructions(run_id: str, site: str) -> dict[str, np.ndarray]:
+    """Return the best and worst pairs of an autoencoder: images, rebuilt, re, image_id, kind, row."""
+    return _reconstructions(stamp(Lab.here().run(run_id).reconstructions(site)))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _reconstructions(key: Stamp) -> dict[str, np.ndarray]:
+    with np.load(key[0], allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def efficiency(run_id: str) -> dict[str, Any]:
+    """Return what training cost; {} before it has ended."""
+    path = Lab.here().run(run_id).efficiency
+    return files.read_json(path) if path.exists() else {}
+
+
+def status(run_id: str):  # noqa: ANN201
+    """Return the state of a run (jobs.Status), read from its folder now: never cached."""
+    from cxrlab import jobs
+
+    return jobs.status(Lab.here().run(run_id))
+
+
+# Threshold sets ---------------------------------------------------------------------------------------------------
+
+
+def thresholds(run_id: str):  # noqa: ANN201
+    """Return the set tuned at the end of a run (metrics.thresholds.ThresholdSet), or None before that."""
+    path = Lab.here().run(run_id).thresholds
+    return _thresholds(stamp(path)) if path.exists() else None
+
+
+def threshold_sets(run_id: str) -> dict[str, Path]:
+    """Return the sets that can be used with a run, name → file: its own first, then those that a person saved."""
+    lab = Lab.here()
+    own = lab.run(run_id).thresholds
+    found = {"tuned": own} if own.exists() else {}
+    for path in sorted(lab.threshold_sets.glob("*.json")):
+        if files.read_json(path).get("run") == run_id:
+            found[path.stem] = path
+    return found
+
+
+def threshold_set(path: Path):  # noqa: ANN201
+    """Return the threshold set in a file."""
+    return _thresholds(stamp(path))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _thresholds(key: Stamp):  # noqa: ANN202
+    from cxrlab.metrics import thresholds as thresholds_file
+
+    return thresholds_file.read(Path(key[0]))
+
+
+# Tables of report.py, keyed on the files behind them ----------------------------------------------------------------
+
+
+def performance(run_id: str, site: str, threshold_set=None) -> pd.DataFrame:
+    """Return report.performance of a run at a site. At home: its test rows."""
+    key = stamp(Lab.here().run(run_id).predictions(site))
+    # A set is a frozen value: its repr is its contents. The leading underscore below keeps it out of the hash.
+    return _performance(key, home_of(run_id), repr(threshold_set), threshold_set)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _performance(key: Stamp, home: tuple[str, ...], of_set: str, _threshold_set: object) -> pd.DataFrame:
+    from cxrlab import report
+
+    scores = _predictions(key)
+    if scores.site in home:
+        scores = scores.only("test")
+    return report.performance(scores, _threshold_set)
+
+
+def gaps(run_id: str, home: str, externals: tuple[str, ...], margin: float = 0.05) -> pd.DataFrame:
+    """Return report.gaps: home's test rows against each external site that has scores."""
+    run, there = Lab.here().run(run_id), scored_sites(run_id)
+    keys = tuple(stamp(run.predictions(site)) for site in externals if site in there)
+    return _gaps(stamp(run.predictions(home)), keys, margin)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _gaps(home: Stamp, externals: tuple[Stamp, ...], margin: float) -> pd.DataFrame:
+    from cxrlab import report
+
+    internal = _predictions(home).only("test")
+    return report.gaps(internal, [_predictions(key) for key in externals], margin=margin)
+
+
+def reconstruction(run_id: str, home: str, externals: tuple[str, ...]) -> pd.DataFrame:
+    """Return report.reconstruction of an autoencoder: one row a site, home's test rows as the reference."""
+    run, there = Lab.here().run(run_id), scored_sites(run_id)
+    keys = tuple(stamp(run.predictions(site)) for site in externals if site in there)
+    return _reconstruction(stamp(run.predictions(home)), keys)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _reconstruction(home: Stamp, externals: tuple[Stamp, ...]) -> pd.DataFrame:
+    from cxrlab import report
+
+    return report.reconstruction(_predictions(home), [_predictions(key) for key in externals])
+
+
+def home_of(run_id: str) -> tuple[str, ...]:
+    """Return the sites that a run trained on."""
+    return run_spec(run_id).view.source
+
+
+def json_of(run_id: str) -> str:
+    """Return a run's spec as indented JSON, to read and to copy."""
+    return json.dumps(run_spec(run_id).model_dump(mode="json"), indent=1)

@@ -1,0 +1,1 @@
+"""Plotly figures, one module a page family; `base.show` puts one on a page."""

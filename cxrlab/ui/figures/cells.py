@@ -1,0 +1,164 @@
+"""A matrix of cells that can be clicked, printed and read without colour.
+
+In:    tidy tables, one row a cell.
+Out:   Plotly figures made of bars: bars take a hatch, a click and any width, heat maps take none of these.
+Never: streamlit, files, arithmetic on results.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cxrlab.ui import words
+
+INK, PAPER = "#14181D", "#FFFFFF"
+LINE = "rgba(128,128,128,0.55)"
+GRID = "rgba(128,128,128,0.20)"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How cells of one kind are drawn: never by colour alone."""
+
+    sign: str  # stands before the number
+    pale: str  # fill of the smallest value
+    full: str  # fill of the largest
+    hatch: str = ""  # Plotly pattern shape
+    line: str = "rgba(0,0,0,0)"  # round the cell
+
+
+CLEAR = "rgba(0,0,0,0)"
+SIGNS, COLOURS = words.VERDICT_SIGNS, words.VERDICT_COLOURS
+LOOKS: dict[str, Look] = {
+    words.WORSE: Look(SIGNS[words.WORSE], "#F7D3BC", COLOURS[words.WORSE]),
+    words.BETTER: Look(SIGNS[words.BETTER], "#BFDDF0", COLOURS[words.BETTER]),
+    words.NO_GAP: Look(SIGNS[words.NO_GAP], "#CFD4D9", "#CFD4D9"),
+    words.CANNOT_SAY: Look(SIGNS[words.CANNOT_SAY], CLEAR, CLEAR, "/", LINE),
+    "undefined": Look("", CLEAR, CLEAR, "", GRID),
+}
+
+
+def mix(pale: str, full: str, share: float) -> str:
+    """Return the colour `share` of the way from one #RRGGBB to another.
+
+    >>> mix("#000000", "#FFFFFF", 0.5)
+    '#808080'
+    """
+    a, b = (tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (pale, full))
+    return "#" + "".join(f"{round(x + (y - x) * share + 1e-9):02X}" for x, y in zip(a, b, strict=True))
+
+
+def ink_on(colour: str) -> str | None:
+    """Return the text colour that reads on a #RRGGBB ground; None (the theme's own) on a see-through one."""
+    if not colour.startswith("#"):
+        return None
+    r, g, b = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    # WCAG 2 relative luminance, with 2.2 in place of the piecewise curve.
+    luminance = 0.2126 * r**2.2 + 0.7152 * g**2.2 + 0.0722 * b**2.2
+    return PAPER if (luminance + 0.05) < 0.28 else INK
+
+
+def matrix(
+    cells: pd.DataFrame,
+    rows: list[str],
+    columns: list[str],
+    looks: dict[str, Look],
+    *,
+    chosen: str = "",
+    divide_after: int = 0,
+) -> go.Figure:
+    """Draw a matrix with the first row on top.
+
+    Args:
+        cells: columns row, column, kind (a key of `looks`), share (0 to 1: how strong), text, hover; a pair that is
+            absent stays empty.
+        rows: names down the side.
+        columns: names along the top.
+        looks: what each kind looks like.
+        chosen: this row gets a frame.
+        divide_after: a line under this many rows (0: none).
+
+    Returns:
+        A figure whose clicked point carries customdata [row, column].
+    """
+    figure = go.Figure()
+    at = {name: i for i, name in enumerate(rows)}
+    for kind, look in looks.items():
+        part = cells[cells["kind"] == kind]
+        if part.empty:
+            continue
+        fill = [
+            mix(look.pale, look.full, s) if look.full.startswith("#") else look.full for s in part["share"]
+        ]
+        figure.add_bar(
+            name=f"{look.sign} {kind}".strip(),
+            orientation="h",
+            y=[at[r] for r in part["row"]],
+            base=[columns.index(c) - 0.48 for c in part["column"]],
+            x=[0.96] * len(part),
+            width=0.92,
+            marker={
+                "color": fill,
+                "line": {"color": look.line, "width": 1},
+                "pattern": {"shape": look.hatch, "fgcolor": GRID, "size": 7, "solidity": 0.25},
+            },
+            text=part["text"].tolist(),
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            constraintext="none",
+            textfont={"size": 13, "color": [ink_on(c) or "gray" for c in fill]},
+            customdata=part[["row", "column"]].to_numpy(),
+            hovertext=part["hover"].tolist(),
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    names = [f"<b>{r}</b>" if r == chosen else r for r in rows]
+    figure.update_layout(
+        barmode="overlay",
+        bargap=0,
+        showlegend=False,
+        height=46 + 34 * len(rows),
+        margin={"l": 0, "r": 0, "t": 34, "b": 4},
+        dragmode=False,
+    )
+    figure.update_xaxes(
+        side="top",
+        tickvals=list(range(len(columns))),
+        ticktext=columns,
+        range=[-0.5, len(columns) - 0.5],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))),
+        ticktext=names,
+        range=[len(rows) - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+        automargin=True,
+    )
+    if chosen in at:
+        figure.add_shape(
+            type="rect", x0=-0.5, x1=len(columns) - 0.5, y0=at[chosen] - 0.49, y1=at[chosen] + 0.49,
+            line={"color": words.ACCENT, "width": 2},
+        )  # fmt: skip
+    if divide_after:
+        figure.add_hline(y=divide_after - 0.5, line={"color": LINE, "width": 1})
+    return figure
+
+
+def say_nothing(sentence: str, height: int = 120) -> go.Figure:
+    """Return a figure that holds one sentence instead of axes without data."""
+    figure = go.Figure()
+    figure.add_annotation(text=sentence, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+    figure.update_layout(height=height, xaxis={"visible": False}, yaxis={"visible": False})
+    return figure
+
+
+def axis(**more: Any) -> dict[str, Any]:  # Plotly's own options
+    """Return options of an axis that cannot be dragged away, with a quiet grid."""
+    return {"gridcolor": GRID, "zeroline": False, "fixedrange": True, **more}

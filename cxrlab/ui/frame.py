@@ -1,0 +1,100 @@
+"""What every page has: title, question, badges, one sentence for what the user can mend, and the foot.
+
+In:    a page's title and question.
+Out:   a `with` block that a page draws itself in.
+Never: a number; any exception but CxrlabError is a bug and shows its traceback.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
+
+import cxrlab
+from cxrlab.errors import BadRun, BadSpec, BadStore, CxrlabError, MissingInput, NoSpace
+from cxrlab.paths import Lab
+from cxrlab.ui import theme
+
+NOTICE = "For research and teaching; not for clinical use."
+
+# (group, page, title, icon); a page whose file is not there yet is left out of the navigation.
+PAGES = (
+    ("", "home", "Home", ":material/home:"),
+    ("Data", "sites", "Sites", ":material/dataset:"),
+    ("Run", "launch", "Launch", ":material/play_circle:"),
+    ("Run", "runs", "Runs", ":material/list_alt:"),
+    ("Compare", "generalization", "Generalization", ":material/compare_arrows:"),
+    ("Compare", "thresholds", "Thresholds", ":material/tune:"),
+    ("Understand", "shift", "Shift", ":material/ssid_chart:"),
+    ("Understand", "heatmaps", "Heatmaps", ":material/center_focus_strong:"),
+    ("Understand", "reader", "Reader", ":material/radiology:"),
+    ("Present", "report", "Report", ":material/slideshow:"),
+)
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def page(title: str, question: str) -> Iterator[None]:
+    """Draw title and question, then the block, then the foot. A CxrlabError ends the block as one sentence."""
+    theme.draw()
+    st.title(title, anchor=False)
+    st.markdown(question)
+    try:
+        with caught():
+            yield
+    finally:
+        foot()
+
+
+@contextlib.contextmanager
+def caught() -> Iterator[None]:
+    """Show a CxrlabError as its sentence with the door to what mends it. Fragments need their own."""
+    try:
+        yield
+    except CxrlabError as error:
+        st.error(str(error), icon=":material/error:")
+        remedy(error)
+
+
+def remedy(error: CxrlabError) -> None:
+    """Offer the page where `error` can be mended."""
+    if isinstance(error, BadStore | MissingInput):
+        link("sites", "Open Sites to import or check a site")
+    elif isinstance(error, BadSpec):
+        link("launch", "Open Launch to change the spec")
+    elif isinstance(error, BadRun | NoSpace):
+        link("runs", "Open Runs to resume or remove runs")
+
+
+def badges(*, synthetic: bool = False, oracle: bool = False, cannot_say: bool = False) -> None:
+    """Draw the badges that hold for the whole page."""
+    if not (synthetic or oracle or cannot_say):
+        return
+    with st.container(horizontal=True, gap="small"):
+        if synthetic:
+            st.badge("synthetic", color="violet", help="Drawn images, not patients: numbers show the method.")
+        if oracle:
+            st.badge("oracle", color="orange", help="Chosen with an external site's labels.")
+        if cannot_say:
+            st.badge("cannot say", color="gray", help="Too few positive or negative patients for a verdict.")
+
+
+def link(page_name: str, label: str, *, icon: str | None = None, **query: str | list[str]) -> None:
+    """Draw a link to another page with its choices set; choices in the study bar travel by themselves."""
+    try:
+        st.page_link(f"pages/{page_name}.py", label=label, icon=icon, query_params=query or None)
+    except StreamlitPageNotFoundError:  # a page that this version lacks, or a page run alone in a test
+        st.caption(label)
+
+
+def go(page_name: str, **query: str | list[str]) -> None:
+    """Leave for another page with its choices set; called when a cell, bar or point was clicked."""
+    st.switch_page(f"pages/{page_name}.py", query_params=query or None)
+
+
+def foot() -> None:
+    """Draw the notice, the lab folder and the version."""
+    with st.container(key="foot"):
+        st.caption(f"{NOTICE} Lab folder `{Lab.here().root}`. cxrlab {cxrlab.__version__}.")
