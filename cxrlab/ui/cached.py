@@ -39,7 +39,7 @@ def stamp(path: Path) -> Stamp:
 # What lies in the lab ---------------------------------------------------------------------------------------------
 
 
-def store(site: str):  # noqa: ANN201  # cxrlab.store is imported when first needed: h5py is slow to load
+def store(site: str):  # cxrlab.store is imported when first needed: h5py is slow to load
     """Return the open store of `site` (store.Store)."""
     path = Lab.here().store(site)
     if not path.exists():
@@ -48,7 +48,7 @@ def store(site: str):  # noqa: ANN201  # cxrlab.store is imported when first nee
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _store(key: Stamp):  # noqa: ANN202
+def _store(key: Stamp):
     from cxrlab import store as store_file
 
     return store_file.read(Path(key[0]))
@@ -59,13 +59,13 @@ def image(site: str, row: int) -> np.ndarray:
     return store(site).image(int(row))
 
 
-def run_spec(run_id: str):  # noqa: ANN201
+def run_spec(run_id: str):
     """Return the spec of a run: TrainSpec, ScoreSpec or StudySpec."""
     return _spec(stamp(Lab.here().run(run_id).spec))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _spec(key: Stamp):  # noqa: ANN202
+def _spec(key: Stamp):
     return spec.read(Path(key[0]))
 
 
@@ -84,13 +84,13 @@ def scored_sites(run_id: str) -> list[str]:
     return sorted(path.stem for path in Lab.here().run(run_id).predictions_folder.glob("*.parquet"))
 
 
-def maps(run_id: str, site: str):  # noqa: ANN201
+def maps(run_id: str, site: str):
     """Return the maps of a run at a site (explain.mapfile.Maps)."""
     return _maps(stamp(Lab.here().run(run_id).maps(site)))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _maps(key: Stamp):  # noqa: ANN202
+def _maps(key: Stamp):
     from cxrlab.explain import mapfile
 
     return mapfile.read(Path(key[0]))
@@ -123,7 +123,7 @@ def efficiency(run_id: str) -> dict[str, Any]:
     return files.read_json(path) if path.exists() else {}
 
 
-def status(run_id: str):  # noqa: ANN201
+def status(run_id: str):
     """Return the state of a run (jobs.Status), read from its folder now: never cached."""
     from cxrlab import jobs
 
@@ -133,7 +133,7 @@ def status(run_id: str):  # noqa: ANN201
 # Threshold sets ---------------------------------------------------------------------------------------------------
 
 
-def thresholds(run_id: str):  # noqa: ANN201
+def thresholds(run_id: str):
     """Return the set tuned at the end of a run (metrics.thresholds.ThresholdSet), or None before that."""
     path = Lab.here().run(run_id).thresholds
     return _thresholds(stamp(path)) if path.exists() else None
@@ -150,13 +150,13 @@ def threshold_sets(run_id: str) -> dict[str, Path]:
     return found
 
 
-def threshold_set(path: Path):  # noqa: ANN201
+def threshold_set(path: Path):
     """Return the threshold set in a file."""
     return _thresholds(stamp(path))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _thresholds(key: Stamp):  # noqa: ANN202
+def _thresholds(key: Stamp):
     from cxrlab.metrics import thresholds as thresholds_file
 
     return thresholds_file.read(Path(key[0]))

@@ -38,7 +38,7 @@ class Study:
         return words.site_colours(self.home, self.externals)
 
 
-def task_of(run) -> str:  # noqa: ANN001
+def task_of(run) -> str:
     """Return the key in `Study.runs` of a TrainSpec."""
     return f"{run.task}-latents" if run.model.latents_of else run.task
 
