@@ -210,7 +210,7 @@ def confusion(counts: pd.DataFrame) -> go.Figure:
         share = counts[key] / of.where(of > 0)
         figure.add_bar(
             row=1, col=column, orientation="h", y=counts["site"], x=share, name=name, width=0.72,
-            text=[f"{group} {n:,.0f}" if n == n else "" for n in counts[key]],
+            text=[f"{group} {n:,.0f}" if words.is_known(n) else "" for n in counts[key]],
             textposition="inside", insidetextanchor="start", textangle=0,
             customdata=[[site, group] for site in counts["site"]],
             marker={

@@ -1,0 +1,190 @@
+"""Figures of the page that asks how far a site is from home.
+
+In:    tidy tables of cxrlab.report and cxrlab.shift.
+Out:   Plotly figures.
+Never: streamlit, files, arithmetic on results.
+"""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cxrlab.ui import words
+from cxrlab.ui.figures.cells import GRID, LINE, axis
+
+
+def ridges(density: pd.DataFrame, quantiles: pd.DataFrame, home: str) -> go.Figure:
+    """Draw each site's distribution of reconstruction error on one axis, over home's middle 90 %.
+
+    Args:
+        density: site, re (middle of a bin), height (1 at the site's highest bin); home first.
+        quantiles: a row a site: site, n, q05, q25, median, q75, q95, why_nan.
+        home: name of the home site.
+    """
+    sites = quantiles["site"].tolist()
+    colours = words.site_colours(home, sites)
+    figure = go.Figure()
+    band = quantiles[quantiles["site"] == home].iloc[0]
+    if words.is_known(band["q05"]):
+        figure.add_vrect(x0=band["q05"], x1=band["q95"], fillcolor=colours[home], opacity=0.09, line_width=0)
+    for y, row in enumerate(quantiles.to_dict("records")):
+        site = row["site"]
+        part = density[density["site"] == site]
+        if part.empty:
+            figure.add_annotation(
+                x=0.01,
+                xref="paper",
+                xanchor="left",
+                y=y,
+                text=words.undefined(row["why_nan"]),
+                showarrow=False,
+            )
+            continue
+        figure.add_scatter(
+            x=[*part["re"], *part["re"][::-1]], y=[*(y - 0.82 * part["height"]), *[y] * len(part)],
+            fill="toself", mode="lines", fillcolor=_see_through(colours[site]), line={"color": colours[site], "width": 2},
+            name=site, hoverinfo="skip",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[row["median"]], y=[y], mode="markers", marker={"size": 10, "color": colours[site]}, name=site,
+            customdata=[[site]],
+            error_x={"type": "data", "symmetric": False, "array": [row["q75"] - row["median"]],
+                     "arrayminus": [row["median"] - row["q25"]], "color": colours[site], "thickness": 5, "width": 0},
+            hovertemplate=f"{site}: median {row['median']:.4f}, middle half {row['q25']:.4f} to {row['q75']:.4f}, "
+            f"n = {row['n']:,}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        height=80 + 76 * len(sites),
+        margin={"l": 0, "r": 8, "t": 8, "b": 44},
+        showlegend=False,
+        dragmode=False,
+    )
+    figure.update_xaxes(**axis(title="Reconstruction error of an image (band: middle 90 % at home)"))
+    names = [f"{s}<br>(home)" if s == home else s for s in sites]
+    figure.update_yaxes(
+        tickvals=list(range(len(sites))), ticktext=names, range=[len(sites) - 0.6, -1.0], gridcolor=GRID,
+        fixedrange=True, automargin=True, zeroline=False,
+    )  # fmt: skip
+    return figure
+
+
+def _see_through(colour: str, alpha: float = 0.3) -> str:
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"
+
+
+def apart(table: pd.DataFrame, home: str, null: tuple[float, float] | None = None) -> go.Figure:
+    """Draw how well reconstruction error alone tells each site from home.
+
+    Args:
+        table: a row an external site: site, auroc, low, high, n, why_nan.
+        home: name of the home site.
+        null: interval of the same number between random halves of home's patients, drawn as a band.
+    """
+    sites = table["site"].tolist()
+    colours = words.site_colours(home, sites)
+    figure = go.Figure()
+    if null is not None and words.is_known(null[0]):
+        figure.add_vrect(
+            x0=null[0], x1=null[1], fillcolor="#7A7A7A", opacity=0.22, line_width=0,
+            annotation_text="home against home", annotation_position="top left",
+        )  # fmt: skip
+    figure.add_vline(x=0.5, line={"color": LINE, "dash": "dash", "width": 1})
+    for y, row in enumerate(table.to_dict("records")):
+        if not words.is_known(row["auroc"]):
+            figure.add_annotation(x=0.5, y=y, text=words.undefined(row["why_nan"]), showarrow=False)
+            continue
+        colour = colours[row["site"]]
+        error = None
+        if words.is_known(row["low"]):
+            error = {"type": "data", "symmetric": False, "array": [row["high"] - row["auroc"]],
+                     "arrayminus": [row["auroc"] - row["low"]], "color": colour, "width": 5}  # fmt: skip
+        figure.add_scatter(
+            x=[row["auroc"]], y=[y], mode="markers", marker={"size": 12, "color": colour}, error_x=error,
+            customdata=[[row["site"]]],
+            hovertemplate=f"{row['site']}: {words.interval(row['auroc'], row['low'], row['high'])}, n = {row['n']:,}<extra></extra>",
+        )  # fmt: skip
+        text = words.interval(row["auroc"], row["low"], row["high"])
+        figure.add_annotation(x=row["auroc"], y=y - 0.3, text=text, showarrow=False, font={"size": 12})
+    low = min([0.4, *table["low"].dropna()])
+    figure.update_layout(
+        height=90 + 56 * len(sites),
+        margin={"l": 0, "r": 8, "t": 24, "b": 44},
+        showlegend=False,
+        dragmode=False,
+    )
+    figure.update_xaxes(
+        **axis(
+            title="AUROC of RE: this site against home (dashed: no difference)",
+            range=[max(0, low - 0.05), 1.03],
+        )
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(sites))), ticktext=sites, range=[len(sites) - 0.5, -0.6], showgrid=False,
+        fixedrange=True, automargin=True, zeroline=False,
+    )  # fmt: skip
+    return figure
+
+
+def relation(points: pd.DataFrame, home: str, y_title: str) -> go.Figure:
+    """Draw one named point a site: reconstruction error against performance.
+
+    Args:
+        points: site, re, value, and where known low, high of the value.
+        home: name of the home site.
+        y_title: name of the measure.
+    """
+    figure = go.Figure()
+    colours = words.site_colours(home, points["site"])
+    for row in points.to_dict("records"):
+        if not (words.is_known(row["re"]) and words.is_known(row["value"])):
+            continue
+        colour = colours[row["site"]]
+        error = None
+        if words.is_known(row.get("low")):
+            error = {"type": "data", "symmetric": False, "array": [row["high"] - row["value"]],
+                     "arrayminus": [row["value"] - row["low"]], "color": colour, "width": 5}  # fmt: skip
+        name = f"{row['site']} (home)" if row["site"] == home else row["site"]
+        figure.add_scatter(
+            x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition="middle right", error_y=error,
+            marker={"size": 13, "color": colour, "symbol": "diamond" if row["site"] == home else "circle"},
+            customdata=[[row["site"]]], hovertemplate=f"{name}<br>median RE %{{x:.4f}}<br>{y_title} %{{y:.2f}}<extra></extra>",
+        )  # fmt: skip
+    xs = points["re"].dropna()
+    span = (xs.max() - xs.min()) or 1e-3 if len(xs) else 1
+    figure.update_layout(
+        height=360, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False, dragmode=False
+    )
+    if len(xs):
+        figure.update_xaxes(range=[xs.min() - 0.12 * span, xs.max() + 0.45 * span])
+    figure.update_xaxes(**axis(title="median reconstruction error of the site"))
+    figure.update_yaxes(**axis(title=y_title))
+    return figure
+
+
+def latents(points: pd.DataFrame, home: str, shares: tuple[float, float]) -> go.Figure:
+    """Draw a sample of images on home's first two principal axes of the latents.
+
+    Args:
+        points: site, x, y, row (index in the store).
+        home: name of the home site; drawn first, under the others.
+        shares: part of home's variance along each axis.
+    """
+    figure = go.Figure()
+    sites = list(dict.fromkeys(points["site"]))
+    colours = words.site_colours(home, sites)
+    symbols = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star")
+    for i, site in enumerate(sites):
+        part = points[points["site"] == site]
+        figure.add_scatter(
+            x=part["x"], y=part["y"], mode="markers", name=f"{site} (home)" if site == home else site,
+            marker={"size": 6, "color": colours[site], "opacity": 0.6, "symbol": symbols[i % len(symbols)]},
+            customdata=part[["site", "row"]].to_numpy(), hovertemplate=f"{site}, image %{{customdata[1]}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        height=440, margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},
+    )  # fmt: skip
+    first, second = (words.percent(s) for s in shares)
+    figure.update_xaxes(**axis(title=f"first axis ({first} of home's variance)"))
+    figure.update_yaxes(**axis(title=f"second axis ({second})", scaleanchor="x"))
+    return figure
