@@ -1,0 +1,73 @@
+"""Failures in the order a reader wants them, and all that the model said of one image.
+
+In:    the rows of a map file, predictions, a threshold set.
+Out:   tables.
+Never: streamlit, files, pictures.
+"""
+
+import numpy as np
+import pandas as pd
+
+from cxrlab.predictions import Predictions
+
+GROUPS = {"FN": "missed", "FP": "false alarms", "sure": "surest failures"}
+ORDERS = ("surest failure first", "highest score first", "lowest score first", "strongest map first")
+
+
+def failures(rows: pd.DataFrame, tops: np.ndarray, label: str, group: str, order: str) -> pd.DataFrame:
+    """Return the maps of one label and group, in order.
+
+    Args:
+        rows: (K, ...) of a map file: image_id, row, label, group, score, threshold, y.
+        tops: (K,) raw maximum of each map, NaN where the map is empty.
+        label: finding.
+        group: a key of GROUPS.
+        order: one of ORDERS.
+
+    Returns:
+        The rows with `k` (index of the map), `top`, and `margin` (|logit of score - logit of threshold|).
+    """
+    table = rows.assign(k=np.arange(len(rows)), top=tops)
+    table = table[(table["label"] == label) & (table["group"] == group)].copy()
+    table["margin"] = np.abs(_logit(table["score"]) - _logit(table["threshold"]))
+    by, rising = {
+        "surest failure first": ("margin", False),
+        "highest score first": ("score", False),
+        "lowest score first": ("score", True),
+        "strongest map first": ("top", False),
+    }[order]
+    return table.sort_values([by, "image_id"], ascending=[rising, True]).reset_index(drop=True)
+
+
+def _logit(p: pd.Series) -> pd.Series:
+    inside = p.astype(float).clip(1e-7, 1 - 1e-7)
+    return np.log(inside / (1 - inside))
+
+
+def said(predictions: Predictions, image_id: str, thresholds: dict[str, float]) -> pd.DataFrame:
+    """Return label, score, threshold (NaN: none) and y (1, 0, NaN: not labelled) of one image, all labels.
+
+    An image that the predictions do not hold gives no rows.
+    """
+    at = np.flatnonzero((predictions.table["image_id"] == image_id).to_numpy())
+    if not len(at):
+        return pd.DataFrame(columns=["label", "score", "threshold", "y"])
+    labels = predictions.labels
+    return pd.DataFrame(
+        {
+            "label": labels,
+            "score": predictions.score()[at[0]],
+            "threshold": [thresholds.get(label, np.nan) for label in labels],
+            "y": predictions.y_true()[at[0]],
+        }
+    )
+
+
+def neighbours(ids: list[str], chosen: str) -> tuple[str, str, int]:
+    """Return (previous, next, place) of `chosen` in a list that closes into a ring; an unknown one is the first.
+
+    >>> neighbours(["a", "b", "c"], "a")
+    ('c', 'b', 0)
+    """
+    place = ids.index(chosen) if chosen in ids else 0
+    return ids[place - 1], ids[(place + 1) % len(ids)], place
