@@ -1,0 +1,160 @@
+"""Which rows of home train a run and which choose its best epoch.
+
+In:    a TrainSpec and the stores of its source sites.
+Out:   rows, targets, and one sentence for every spec that the data cannot carry out.
+Never: external sites, torch, pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cxrlab import store, views
+from cxrlab.errors import BadRun, BadSpec
+from cxrlab.labels import SHARED
+from cxrlab.paths import Lab
+from cxrlab.predictions import ABNORMAL
+from cxrlab.spec import TrainSpec, ViewSpec
+from cxrlab.store import Store
+
+FEWEST_TRAIN, FEWEST_VAL = 16, 2  # rows; below, batch norm and early stopping are noise
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Rows of the source sites, one after another; positions count over `rows`.
+
+    L is 0 for an autoencoder.
+    """
+
+    rows: tuple[tuple[Store, np.ndarray], ...]  # a store and the indices used there
+    labels: tuple[str, ...]
+    y_true: np.ndarray  # (N, L) float32 of 0, 1 and NaN (masked)
+    train: np.ndarray  # (n,) int64 positions
+    val: np.ndarray  # (m,) int64 positions
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Source site → digest of its store."""
+        return {one.site: one.digest for one, _ in self.rows}
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any source site is made up."""
+        return any(one.header.synthetic for one, _ in self.rows)
+
+
+def labels_of(spec: TrainSpec) -> tuple[str, ...]:
+    """Return the labels that the run's network predicts; () for an autoencoder."""
+    return {"labels": spec.view.labels, "normal": (ABNORMAL,), "autoencoder": ()}[spec.task]
+
+
+def truth(site: Store, task: str, view: ViewSpec, *, external: bool) -> views.View:
+    """Return every row of a site with the targets of `task`: its labels, Abnormal, or none."""
+    wanted = view.labels if task == "labels" else SHARED
+    seen = views.view(
+        site,
+        wanted,
+        external=external,
+        uncertain=view.uncertain,
+        blank=view.blank,
+        official_split=view.official_split and not external,
+    )
+    if task == "labels":
+        return seen
+    abnormal = views.abnormal(seen.y_true, SHARED)[:, None]
+    if task == "normal":
+        return views.View(site, seen.rows, seen.split, (ABNORMAL,), abnormal)
+    return views.View(site, seen.rows, seen.split, (), abnormal[:, :0])
+
+
+def build(spec: TrainSpec, lab: Lab) -> Cohort:
+    """Choose the rows that `spec` trains and validates on.
+
+    Raises:
+        MissingInput, BadStore: a source site has no store, or a damaged one.
+        BadRun: a store is no longer the one that the run was submitted with.
+        BadSpec: too few rows, or a label that home never annotates or shows only one way.
+    """
+    parts, splits, targets = [], [], []
+    for name in spec.view.source:
+        site = store.read(lab.store(name))
+        if spec.data.get(name, site.digest) != site.digest:
+            raise BadRun(
+                f"the store of {name} has changed since this run was submitted "
+                f"({spec.data[name][:12]} then, {site.digest[:12]} now); submit the run again."
+            )
+        seen = truth(site, spec.task, spec.view, external=False)
+        keep = np.isin(seen.split, ("train", "val"))
+        if spec.view.only_normal:
+            keep &= truth(site, "normal", spec.view, external=False).y_true[:, 0] == 0
+        if spec.task != "autoencoder":
+            keep &= ~np.isnan(seen.y_true).all(axis=1)
+        used = seen.only(keep)
+        parts.append((site, used.rows))
+        splits.append(used.split)
+        targets.append(used.y_true)
+    split = np.concatenate(splits)
+    made = Cohort(
+        tuple(parts),
+        labels_of(spec),
+        np.concatenate(targets),
+        np.flatnonzero(split == "train"),
+        np.flatnonzero(split == "val"),
+    )
+    _check_rows(made, spec)
+    _check_labels(made, spec)
+    return made
+
+
+def _home(spec: TrainSpec) -> str:
+    return " + ".join(spec.view.source)
+
+
+def _check_rows(made: Cohort, spec: TrainSpec) -> None:
+    what = "normal rows" if spec.view.only_normal else "usable rows"
+    for name, rows, fewest in (("training", made.train, FEWEST_TRAIN), ("validation", made.val, FEWEST_VAL)):
+        if len(rows) < fewest:
+            remedy = (
+                "switch 'Normals only' off"
+                if spec.view.only_normal
+                else "choose other labels or a larger site"
+            )
+            raise BadSpec(
+                f"{_home(spec)} has {len(rows)} {what} for {name}; expected at least {fewest}. Do: {remedy}."
+            )
+
+
+def _check_labels(made: Cohort, spec: TrainSpec) -> None:
+    for k, label in enumerate(made.labels):
+        y = made.y_true[:, k]
+        if np.isnan(y).all():
+            raise BadSpec(
+                f"{_home(spec)} never annotates {label!r}; leave that label out or choose another home site."
+            )
+        for value, word in ((1, "positive"), (0, "negative")):
+            if not (y[made.train] == value).any():
+                raise BadSpec(
+                    f"{label!r} has no {word} images among the training rows of {_home(spec)}; "
+                    "a network cannot learn it there. Leave that label out or choose another home site."
+                )
+    if made.labels and not both_ways(made.y_true[made.val]).any():
+        raise BadSpec(
+            f"no label has both positive and negative images among the {len(made.val)} validation rows of "
+            f"{_home(spec)}, so no epoch can be preferred to another; choose a larger home site."
+        )
+
+
+def both_ways(y_true: np.ndarray) -> np.ndarray:
+    """Return (L,) bool: the label has a positive and a negative among the rows (N, L)."""
+    return (y_true == 1).any(axis=0) & (y_true == 0).any(axis=0)
+
+
+def usable_labels(site: Store, view: ViewSpec) -> tuple[str, ...]:
+    """Return those of view.labels that a run can learn at `site`: known both ways in its training rows.
+
+    For whoever plans a run, so that it asks only for what home can teach.
+    """
+    seen = truth(site, "labels", view, external=False)
+    known = both_ways(seen.y_true[seen.split == "train"])
+    return tuple(label for label, good in zip(view.labels, known, strict=True) if good)

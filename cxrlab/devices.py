@@ -1,0 +1,73 @@
+"""Where a job computes and in what precision.
+
+In:    "auto", "cpu" or "cuda".
+Out:   a torch device, a precision's name, an autocast context, the memory that is left.
+Never: networks, data.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from cxrlab.errors import BadInput
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def pick(name: str = "auto") -> torch.device:
+    """Return the device: the GPU where there is one.
+
+    Raises:
+        BadInput: the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name.startswith("cuda") and torch.cuda.is_available():
+        return torch.device(name)
+    raise BadInput(f"no device {name!r} on this machine; use 'auto' or 'cpu'.")
+
+
+def training_precision(device: torch.device) -> str:
+    """Return the precision that training uses: bf16 where the hardware multiplies it, else fp32.
+
+    bf16 keeps float32's range, so it needs no loss scaling; without AVX-512 BF16 or AMX a CPU is slower with it.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "fp32"
+
+
+def _cpu_flags() -> set[str]:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():  # not Linux
+        return set()
+    line = next((text for text in info.read_text().splitlines() if text.startswith("flags")), "")
+    return set(line.split())
+
+
+@contextlib.contextmanager
+def autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """Run a block in `precision`, one of PRECISIONS."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        yield
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the memory that is left on the device, bytes."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    info = Path("/proc/meminfo")
+    if not info.exists():  # not Linux: assume a small machine
+        return 4 * 2**30
+    line = next(text for text in info.read_text().splitlines() if text.startswith("MemAvailable"))
+    return int(line.split()[1]) * 1024
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
