@@ -32,6 +32,19 @@ class RunPaths:
         return self.folder / "job.json"
 
     @property
+    def lock(self) -> Path:  # held by jobs while they start, stop or remove this run
+        return self.folder / "lock"
+
+    @property
+    def children(self) -> Path:  # written by a study: task → run id, and why a task was left out
+        return self.folder / "children.json"
+
+    @property
+    def lab(self) -> "Lab":
+        """The lab that this run lies in."""
+        return Lab(self.folder.parent.parent)
+
+    @property
     def log(self) -> Path:  # standard output and error of the job
         return self.folder / "log.txt"
 
@@ -110,6 +123,14 @@ class Lab:
     @property
     def slots(self) -> Path:  # lock files: how many local jobs may run at once
         return self.root / "slots"
+
+    def slot(self, number: int) -> Path:  # locked by the job that holds it
+        return self.slots / f"{number}.lock"
+
+    def raw(self, site: str) -> Path:
+        """Where a site that we draw ourselves keeps its raw folder. Raises BadInput for an unsafe name."""
+        files.check_name(site, "site")
+        return self.root / "raw" / site
 
     @property
     def threshold_sets(self) -> Path:  # named sets that a person saved

@@ -1,0 +1,20 @@
+"""The command line's verbs, one module a room; each registers its parsers with `add`.
+
+In:    words typed in a shell.
+Out:   which module knows a verb, without importing any.
+Never: work of its own.
+"""
+
+# Verb → the module of this package that registers it, so that `runs` need not load what `ingest` needs.
+VERBS: dict[str, str] = {
+    "demo": "demo",
+    "ingest": "data",
+    "sites": "data",
+    "run": "runs",
+    "score": "runs",
+    "study": "runs",
+    "runs": "runs",
+    "report": "house",
+    "bench": "house",
+    "doctor": "house",
+}

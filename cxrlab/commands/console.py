@@ -1,0 +1,94 @@
+"""What a run is doing, on a terminal.
+
+In:    the status of a run.
+Out:   one line that renews itself, or a line now and then where the output is a file.
+Never: starting or ending anything.
+"""
+
+import math
+import sys
+import time
+from datetime import datetime
+from typing import TextIO
+
+from cxrlab import jobs
+from cxrlab.paths import RunPaths
+
+BAR = 24  # characters
+POLL_SECONDS = 0.4
+QUIET_SECONDS = 15.0  # between lines, where they cannot renew themselves
+
+
+def watch(run: RunPaths, out: TextIO | None = None) -> jobs.Status:
+    """Show a run's progress until it ends, and return how."""
+    out = out or sys.stderr
+    renews = out.isatty()
+    shown, at = "", 0.0
+    while True:
+        now = jobs.status(run)
+        text = line(now)
+        if renews and text != shown:
+            out.write(f"\r\x1b[K{text}")
+            out.flush()
+        elif not renews and (now.stage != shown or time.monotonic() - at > QUIET_SECONDS) and now.is_alive:
+            print(text, file=out, flush=True)
+            at = time.monotonic()
+        shown = text if renews else now.stage
+        if not now.is_alive:
+            if renews:
+                out.write("\r\x1b[K")
+            return now
+        time.sleep(POLL_SECONDS)
+
+
+def line(now: jobs.Status) -> str:
+    """Return one line: stage, bar, rate, time left.
+
+    >>> line(jobs.Status("running", "train", 3, 12, 0.5, 18.0))
+    'train  [######------------------]  3/12  0.5/s  18 s left'
+    """
+    parts = [now.stage or now.state]
+    if now.of:
+        filled = round(BAR * min(1.0, now.done / now.of))
+        parts += [f"[{'#' * filled}{'-' * (BAR - filled)}]", f"{now.done}/{now.of}"]
+    if not math.isnan(now.rate):
+        parts.append(f"{now.rate:.1f}/s" if now.rate >= 0.1 else f"{1 / now.rate:.0f} s each")
+    if now.of and not math.isnan(now.seconds_left):
+        parts.append(f"{seconds(now.seconds_left)} left")
+    if "all_seconds_left" in now.numbers:
+        parts.append(f"study: {seconds(now.numbers['all_seconds_left'])} left")
+    return "  ".join(parts)
+
+
+def seconds(s: float) -> str:
+    """Return a length of time in words.
+
+    >>> seconds(42.4), seconds(200), seconds(9000), seconds(float("nan"))
+    ('42 s', '3 min 20 s', '2 h 30 min', 'unknown')
+    """
+    if math.isnan(s):
+        return "unknown"
+    s = round(s)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 60} min {s % 60} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60} min"
+
+
+def clock(t: float) -> str:
+    """Return a time of day, with its date; "" for NaN."""
+    return "" if math.isnan(t) else datetime.fromtimestamp(t).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Return rows of text in aligned columns.
+
+    >>> print(table([{"run": "a-1", "state": "done"}, {"run": "b", "state": "lost"}]))
+    run  state
+    a-1  done
+    b    lost
+    """
+    if not rows:
+        return ""
+    wide = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+    lines = [{key: key for key in wide}, *rows]
+    return "\n".join("  ".join(row[key].ljust(wide[key]) for key in wide).rstrip() for row in lines)

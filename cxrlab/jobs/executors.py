@@ -1,0 +1,66 @@
+"""Where a run's process is started: on this machine, detached or waited for; or on a cluster.
+
+In:    a run folder with its spec, under the run's lock.
+Out:   a process that carries the run out.
+Never: torch; what the run means.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cxrlab
+from cxrlab.errors import BadRun
+from cxrlab.jobs import process, state
+from cxrlab.paths import RunPaths
+from cxrlab.registry import Registry
+
+# Called under the run's lock; what it returns, if anything, is called after the lock is released.
+EXECUTORS: Registry[Callable[[RunPaths], Callable[[], None] | None]] = Registry("executor")
+
+
+@EXECUTORS.add("local")
+def local(run: RunPaths) -> None:
+    """Start a detached process on this machine; it waits for a slot by itself."""
+    _start(run, "local")
+
+
+@EXECUTORS.add("inline")
+def inline(run: RunPaths) -> Callable[[], None]:
+    """As `local`, and wait until it is over: for scripts that want the result next."""
+    who = _start(run, "inline")
+
+    def wait() -> None:
+        while who is not None and process.is_alive(who):
+            time.sleep(0.05)
+
+    return wait
+
+
+@EXECUTORS.add("slurm")
+def slurm(run: RunPaths) -> None:
+    """Refuse: this version hands no jobs to a cluster."""
+    raise BadRun(
+        f"{run.run_id} was not started: this cxrlab cannot hand jobs to Slurm yet; use the executor 'local'."
+    )
+
+
+def _start(run: RunPaths, executor: str) -> process.Identity | None:
+    submitted = round(time.time(), 6)
+    state.write_job(run, state.Job(executor, socket.gethostname(), submitted))
+    package = Path(cxrlab.__file__).resolve().parent.parent
+    env = {
+        **os.environ,
+        "CXRLAB_HOME": str(run.lab.root),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH", "")))),
+        "PYTHONUNBUFFERED": "1",  # so that the log is worth reading while the job runs
+    }
+    # -P: a folder named cxrlab beside the lab must not be taken for this package.
+    command = [sys.executable, "-P", "-m", "cxrlab", "_work", run.run_id]
+    who = process.start(command, run.log, run.lab.root.parent, env)
+    if who is not None:
+        state.write_job(run, state.Job(executor, socket.gethostname(), submitted, who.pid, who.born))
+    return who

@@ -1,0 +1,106 @@
+"""A spec meets a lab: are its sites there, do they annotate its labels, and which data are meant?
+
+In:    a spec as a person wrote it.
+Out:   the same spec with the stores' digests, so that the same words over other data are another run.
+Never: torch, images, processes.
+"""
+
+import numpy as np
+
+from cxrlab import spec as specs
+from cxrlab import store
+from cxrlab.errors import BadSpec, MissingInput
+from cxrlab.labels import Evidence
+from cxrlab.paths import Lab
+
+AnySpec = specs.TrainSpec | specs.ScoreSpec | specs.StudySpec
+
+
+def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
+    """Return `spec` with `data` filled in: site → its store's digest.
+
+    Args:
+        lab: where the stores and runs are.
+        spec: what a person asked for.
+        others: also check the runs that it needs; a plan names runs that are yet to be made.
+
+    Raises:
+        MissingInput: a site has no store, or the run to score is not there.
+        BadStore: a store is damaged.
+        BadSpec: home lacks a label, or the run to score cannot be.
+    """
+    if isinstance(spec, specs.StudySpec) and spec.make == "phantom":
+        return spec.model_copy(
+            update={"data": {}}
+        )  # its stores are drawn by the job; the recipe decides them
+    data = {site: open_store(lab, site).digest for site in sites_of(spec)}
+    if isinstance(spec, specs.TrainSpec):
+        _check_labels(lab, spec)
+        if others and spec.model.latents_of:
+            _check_latents(lab, spec)
+    if isinstance(spec, specs.ScoreSpec):
+        _check_score(lab, spec)
+    return spec.model_copy(update={"data": data})
+
+
+def sites_of(spec: AnySpec) -> tuple[str, ...]:
+    """Return the sites that a spec names, home first."""
+    if isinstance(spec, specs.TrainSpec):
+        return (*spec.view.source, *spec.view.external)
+    return spec.sites if isinstance(spec, specs.ScoreSpec) else (spec.source, *spec.external)
+
+
+def open_store(lab: Lab, site: str) -> store.Store:
+    """Return the site's store.
+
+    Raises:
+        MissingInput: it has none; the text names the command that makes one.
+        BadStore: it is damaged.
+    """
+    path = lab.store(site)
+    if not path.exists():
+        raise MissingInput(
+            f"no store for the site {site!r} in {lab.stores}; make it with "
+            f"`python -m cxrlab ingest DATASET RAW --site {site}`. This lab has: {', '.join(lab.sites()) or 'none yet'}."
+        )
+    return store.read(path)
+
+
+def annotated(there: store.Store) -> tuple[str, ...]:
+    """Return the labels that the site says anything about, in the store's order."""
+    said = (there.evidence != int(Evidence.NOT_ANNOTATED)).any(axis=0)
+    return tuple(np.array(there.header.labels, object)[said])
+
+
+def _check_labels(lab: Lab, spec: specs.TrainSpec) -> None:
+    if spec.task != "labels":
+        return  # an autoencoder uses none; "abnormal" may be decided by labels that only other sites annotate
+    at_home = [label for site in spec.view.source for label in annotated(open_store(lab, site))]
+    lacking = [label for label in spec.view.labels if label not in at_home]
+    if lacking:
+        raise BadSpec(
+            f"home ({', '.join(spec.view.source)}) does not annotate {', '.join(lacking)}; "
+            f"choose among: {', '.join(dict.fromkeys(at_home)) or 'no label at all'}."
+        )
+
+
+def _check_latents(lab: Lab, spec: specs.TrainSpec) -> None:
+    of = lab.run(spec.model.latents_of)
+    if not of.spec.exists():
+        raise MissingInput(
+            f"no run named {spec.model.latents_of!r} to take latents of; train an autoencoder first."
+        )
+    known = specs.read(of.spec)
+    if not isinstance(known, specs.TrainSpec) or known.task != "autoencoder":
+        raise BadSpec(f"{spec.model.latents_of!r} is no autoencoder; name the run of one.")
+
+
+def _check_score(lab: Lab, spec: specs.ScoreSpec) -> None:
+    run = lab.run(spec.run)
+    if not run.spec.exists():
+        raise MissingInput(f"no run named {spec.run!r} to score with; `python -m cxrlab runs` lists them.")
+    known = specs.read(run.spec)
+    if not isinstance(known, specs.TrainSpec):
+        raise BadSpec(f"{spec.run!r} is no training run; only a trained model can score.")
+    if not run.checkpoint.exists():
+        raise BadSpec(f"{spec.run!r} has no checkpoint yet; score after its training has ended.")
