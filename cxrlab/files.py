@@ -39,6 +39,12 @@ def whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def remove_parts(path: Path) -> None:
+    """Remove what killed processes left of `path`. Call it only where no other process may be writing `path`."""
+    for part in path.parent.glob(f"{path.name}.part-*"):
+        part.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def no_space_is_a_sentence(path: Path) -> Iterator[None]:
     """Turn the operating system's 'no space left' into NoSpace, naming `path`."""

@@ -214,6 +214,17 @@ def write(
     return digest
 
 
+def count_evidence(labels: tuple[str, ...], evidence: np.ndarray) -> pd.DataFrame:
+    """Return one row a label: label, positive, negative, uncertain, not_mentioned, not_annotated (images).
+
+    Args:
+        labels: names of the columns.
+        evidence: (N, len(labels)) int8.
+    """
+    counts = {code.name.lower(): (evidence == code).sum(axis=0) for code in Evidence}
+    return pd.DataFrame({"label": list(labels), **counts})
+
+
 def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.DataFrame:
     missing = [column for column in ROW_COLUMNS if column not in rows]
     if missing:

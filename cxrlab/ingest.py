@@ -1,0 +1,285 @@
+"""A raw folder → a store: the one place where sites, images and stores meet.
+
+In:    a lab, a dataset's name, its raw folder, a name for the site.
+Out:   `stores/<site>.h5`, or a sentence why not; a dry run's preview.
+Never: targets, splits of our own, torch.
+"""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxrlab import decoders, files, staging, store
+from cxrlab.errors import BadInput, BadStore, NoSpace
+from cxrlab.images import decode
+from cxrlab.paths import Lab
+from cxrlab.progress import Progress
+from cxrlab.sites import SITES, Raw
+
+PIXELS = "area-mean, stretched to a square; 16 bit scaled from the 0.5 to the 99.5 percentile"
+SMALLEST, LARGEST = 16, 2048  # pixels a side
+SPARE = 64 * 2**20  # bytes left free beside what an ingest needs
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest gave."""
+
+    path: Path
+    site: str
+    n_images: int
+    n_patients: int
+    n_quarantined: int
+    digest: str
+    already: bool = False  # the same store was there; nothing was done
+    n_resumed: int = 0  # images that an interrupted ingest had already decoded
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an ingest would read.
+
+    samples: (image_id, (px, px) uint8, the site's own words) of up to n images, spread over the native labels.
+    odd: sentences about what is missing or unusual.
+    """
+
+    title: str
+    source: str
+    n_images: int
+    n_patients: int
+    labels: pd.DataFrame  # label, positive, negative, uncertain, not_mentioned, not_annotated
+    ledger: tuple[dict[str, Any], ...]
+    quarantine: list[tuple[str, str]]
+    samples: list[tuple[str, np.ndarray, str]]
+    odd: list[str]
+
+
+def ingest(
+    lab: Lab,
+    dataset: str,
+    raw: Path,
+    site: str,
+    *,
+    px: int = 224,
+    limit: int | None = None,
+    options: dict[str, Any] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    replace_old: bool = False,
+) -> Ingested:
+    """Read a raw folder and write the store of `site`, whole or not at all.
+
+    Killed at any moment and started again with the same arguments, it goes on with the images it had not yet decoded.
+
+    Args:
+        lab: where the store goes.
+        dataset: a name in sites.SITES.
+        raw: the folder as its owner publishes it.
+        site: the name that the store gets.
+        px: side of the stored square images, pixels.
+        limit: at most so many images, whole patients first, the same ones each time; None: all.
+        options: the plug-in's own settings.
+        workers: processes that decode; None: one a core.
+        progress: told of the stages "decode" and "write".
+        replace_old: write over a store of this name that holds something else.
+
+    Raises:
+        UnknownName, MissingInput, BadInput: the arguments or the raw folder cannot be used; nothing was changed.
+        NoSpace: the disk has no room; a store of this name that was there is as it was.
+    """
+    path, progress, options = lab.store(site), progress or Progress(), dict(options or {})
+    _check_size(px, limit)
+    plugin, raw = SITES[dataset], Path(raw).expanduser().resolve()
+    with staging.Lock(path), decoders.Crew(dataset, workers or decoders.cores()) as crew:
+        files.remove_parts(path)
+        progress.stage("read")
+        found = plugin.read(raw, site, options)
+        _check_found(found, plugin.expects, raw)
+        found = _limited(found, limit)
+        settings = {"px": px, "pixels": PIXELS, "dataset": dataset, "options": options, "limit": limit}
+        recipe = _recipe(found, settings)
+        if (there := _already(path, site, recipe, replace_old)) is not None:
+            staging.clear(path)
+            return there
+        plan = staging.Plan(
+            recipe, dataset, str(raw), px, tuple(found.rows["source_file"]), _mask_names(dataset, raw, found)
+        )
+        with files.no_space_is_a_sentence(path):
+            _check_room(path, plan)
+            work, n_resumed = staging.begin(path, plan)
+        n_left = int((work.states["state"] == staging.TODO).sum())
+        progress.stage("decode", n_left)
+        crew.decode(work, progress.step)
+        done = _write(path, found, {**settings, "recipe": recipe}, work, progress)
+        staging.clear(path)
+        return replace(done, n_resumed=n_resumed)
+
+
+def preview(
+    dataset: str, raw: Path, site: str, options: dict[str, Any] | None = None, n: int = 10
+) -> Preview:
+    """Return what an ingest would read, without writing anything.
+
+    Raises:
+        UnknownName, MissingInput, BadInput: as `ingest`.
+    """
+    plugin, raw = SITES[dataset], Path(raw).expanduser().resolve()
+    found = plugin.read(raw, site, dict(options or {}))
+    _check_found(found, plugin.expects, raw)
+    rows, quarantine, samples = found.rows, list(found.quarantine), []
+    turn = rows.groupby("native_label").cumcount()  # the first of each native label, then the second
+    for i in turn.sort_values(kind="stable").index[:n]:
+        try:
+            image = decode.fit(plugin.image(raw, rows["source_file"][i]), 224)
+            samples.append((rows["image_id"][i], image, rows["native_label"][i]))
+        except BadInput as error:
+            quarantine.append((rows["source_file"][i], str(error)))
+    return Preview(
+        title=found.header.title,
+        source=found.header.source,
+        n_images=len(rows),
+        n_patients=rows["patient_id"].nunique(),
+        labels=store.count_evidence(found.header.labels, found.evidence),
+        ledger=found.header.ledger,
+        quarantine=quarantine,
+        samples=samples,
+        odd=_odd(found),
+    )
+
+
+def _check_size(px: int, limit: int | None) -> None:
+    if not SMALLEST <= px <= LARGEST:
+        raise BadInput(f"a side of {px} pixels was asked for; choose {SMALLEST} to {LARGEST}, usually 224.")
+    if limit is not None and limit < 1:
+        raise BadInput(f"a limit of {limit} images was asked for; choose at least 1, or none for all.")
+
+
+def _check_found(found: Raw, expects: str, raw: Path) -> None:
+    if len(found.rows) == 0:
+        raise BadInput(f"nothing in {raw} can be used{_why(found.quarantine)}; expected {expects}.")
+
+
+def _why(quarantine: list[tuple[str, str]]) -> str:
+    """Return the three commonest reasons as the middle of a sentence, "" without any."""
+    if not quarantine:
+        return ""
+    common = Counter(reason for _, reason in quarantine).most_common(3)
+    return ": " + "; ".join(f"{reason} ({n:,} file{'s' if n > 1 else ''})" for reason, n in common)
+
+
+def _limited(found: Raw, limit: int | None) -> Raw:
+    """Return the first `limit` images in an order that depends on the patients' names alone.
+
+    The first rows of a table are no sample: folders list all normals before all pneumonias.
+    """
+    if limit is None or limit >= len(found.rows):
+        return found
+    order = found.rows["patient_id"].map(lambda name: hashlib.sha256(name.encode()).digest())
+    rows = np.sort(order.sort_values(kind="stable").index.to_numpy()[:limit])
+    return replace(found, rows=found.rows.iloc[rows].reset_index(drop=True), evidence=found.evidence[rows])
+
+
+def _recipe(found: Raw, settings: dict[str, Any]) -> str:
+    """Return a digest of everything that decides the contents, except the pixels themselves."""
+    try:
+        said = json.dumps([settings, found.header.labels, found.quarantine], sort_keys=True)
+    except TypeError as error:
+        raise BadInput(f"the options {settings['options']!r} are not plain values ({error}).") from error
+    return files.digest_of(said, found.rows.to_json(), found.evidence.tobytes(), found.boxes.to_json())
+
+
+def _already(path: Path, site: str, recipe: str, replace_old: bool) -> Ingested | None:
+    """Return the store that is there when it is the one asked for; None when the way is free.
+
+    Raises:
+        BadInput: a store of this name holds something else.
+    """
+    if not path.exists() or replace_old:
+        return None
+    try:
+        old = store.read(path)
+    except BadStore as error:
+        raise BadInput(
+            f"{path} is in the way and cannot be read ({error}) Use --replace to write over it."
+        ) from error
+    if old.header.preprocess.get("recipe") != recipe:
+        made = old.header.preprocess
+        raise BadInput(
+            f"the lab already has a site {site!r}: {old.header.title}, {len(old):,} images of {old.image_shape[0]} px"
+            + (f" from {made['dataset']!r}" if "dataset" in made else "")
+            + ", from other data or settings. Choose another --site name, or --replace to write over it."
+        )
+    n_patients = old.rows["patient_id"].nunique()
+    return Ingested(path, site, len(old), n_patients, len(old.quarantine), old.digest, already=True)
+
+
+def _mask_names(dataset: str, raw: Path, found: Raw) -> tuple[str, ...]:
+    return tuple(SITES[dataset].masks(raw, found.rows["source_file"][0], SMALLEST))
+
+
+def _check_room(path: Path, plan: staging.Plan) -> None:
+    """Raise NoSpace before any work when the staging and the store cannot both fit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    n, image = len(plan.sources), plan.px * plan.px
+    held = sum(f.stat().st_blocks * 512 for f in staging.folder_of(path).glob("*"))
+    need = n * image * (1 + len(plan.mask_names)) + n * (image + 1024) + SPARE - held
+    free = shutil.disk_usage(path.parent).free
+    if free < need:
+        raise NoSpace(
+            f"{n:,} images of {plan.px} px need {need / 1e9:.1f} GB at {path.parent}, which has {free / 1e9:.1f} GB free. "
+            "Free some space, set CXRLAB_HOME to a larger disk, or use --limit or a smaller --size."
+        )
+
+
+def _write(
+    path: Path, found: Raw, settings: dict[str, Any], work: staging.Staging, progress: Progress
+) -> Ingested:
+    """Write the store from finished staging."""
+    bad = work.reasons()
+    good = np.flatnonzero(work.states["state"] == staging.GOOD)
+    quarantine = [*found.quarantine, *((work.plan.sources[i], reason) for i, reason in sorted(bad.items()))]
+    if len(good) == 0:
+        raise BadInput(
+            f"none of the {len(found.rows):,} images of {path.stem} can be used{_why(quarantine)}."
+        )
+    rows = found.rows.iloc[good].reset_index(drop=True)
+    rows["width"], rows["height"] = work.states["width"][good], work.states["height"][good]
+    boxes = found.boxes[found.boxes["image_id"].isin(rows["image_id"])].reset_index(drop=True)
+    progress.stage("write", len(good))
+    digest = store.write(
+        path,
+        replace(found.header, preprocess=settings),
+        rows,
+        found.evidence[good],
+        (work.pixels[i] for i in good),
+        quarantine=quarantine,
+        boxes=boxes,
+        masks={name: mask[good] for name, mask in work.masks.items()},
+        on_image=progress.step,
+    )
+    return Ingested(path, path.stem, len(rows), rows["patient_id"].nunique(), len(quarantine), digest)
+
+
+def _odd(found: Raw) -> list[str]:
+    """Return what a person should know before ingesting, one sentence each."""
+    rows, odd = found.rows, []
+    n = len(rows)
+    for column, word in (("age_years", "age"), ("sex", "sex"), ("view", "view")):
+        lacking = int(rows[column].isna().sum() if column == "age_years" else (rows[column] == "").sum())
+        if lacking:
+            odd.append(f"{lacking:,} of {n:,} images have no {word}.")
+    unknown = int((found.evidence == -3).all(axis=1).sum())
+    if unknown:
+        odd.append(f"{unknown:,} of {n:,} images are annotated for no label.")
+    if rows["patient_id"].nunique() == n:
+        odd.append("Every image is a patient of its own; images of one person cannot be told.")
+    if found.quarantine:
+        odd.append(f"{len(found.quarantine):,} files or rows are left out{_why(found.quarantine)}.")
+    return odd

@@ -1,0 +1,195 @@
+"""NIH Clinical Center: ChestX-ray14, findings mined from reports.
+
+In:    `Data_Entry_2017_v2020.csv` (or the older one) and its images, flat or in `images_001/images/` and so on.
+Out:   rows with evidence for the 14 findings, No Finding and Lung Lesion; boxes where the box list is there.
+Never: the text of reports; readings by others of the same images.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from cxrlab.errors import BadInput, MissingInput
+from cxrlab.labels import NIH, NO_FINDING
+from cxrlab.sites import tables
+from cxrlab.sites.base import SITES, Raw, Site, need_folder
+from cxrlab.store import BOX_COLUMNS, Header, empty_boxes
+
+TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
+LABELS = (NO_FINDING, *NIH, "Lung Lesion")
+RENAMED = {
+    "Effusion": "Pleural Effusion",
+    "Pleural_Thickening": "Pleural Thickening",
+    "Infiltrate": "Infiltration",
+}
+LESIONS = ("Mass", "Nodule")
+# The header has unquoted commas: `OriginalImage[Width,Height]` are two fields; the 2017 file has an empty twelfth.
+COLUMNS = (
+    "image",
+    "labels",
+    "follow_up",
+    "patient",
+    "age",
+    "sex",
+    "view",
+    "width",
+    "height",
+    "spacing_x",
+    "spacing_y",
+)
+BOX_PX = 1024  # boxes are drawn on the published 1024 x 1024 images
+
+
+class Nih(Site):
+    """ChestX-ray14."""
+
+    name: ClassVar[str] = "nih"
+    title: ClassVar[str] = "NIH Clinical Center (ChestX-ray14)"
+    licence: ClassVar[str] = "unrestricted, with link, acknowledgement and citation"
+    source: ClassVar[str] = "Wang et al. 2017, CVPR, ChestX-ray8; https://nihcc.app.box.com/v/ChestXray-NIHCC"
+    expects: ClassVar[str] = "Data_Entry_2017_v2020.csv and images/*.png or images_001/images/*.png …"
+
+    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:  # noqa: ARG002
+        """Read the entry table, the split lists and the boxes."""
+        need_folder(raw, self)
+        path = tables.find_file(raw, TABLES, self.expects)
+        entries = read_entries(path)
+        index = tables.ImageIndex(tables.list_images(raw))
+        files = [index.find(name) for name in entries["image"]]
+        here = np.array([file is not None for file in files])
+        if not here.any():
+            raise MissingInput(
+                f"{path} names {len(entries):,} images but none lies in {raw}; nih expects {self.expects}."
+            )
+        quarantine = [
+            (name, "the table names it but there is no such image") for name in entries["image"][~here]
+        ]
+        twice = entries["image"].duplicated().to_numpy() & here
+        quarantine += [(name, "a second row for the same image") for name in entries["image"][twice]]
+        keep = here & ~twice
+        entries = entries[keep].reset_index(drop=True)
+        rows = tables.finish_rows(
+            pd.DataFrame(
+                {
+                    "image_id": entries["image"].map(lambda name: Path(name).stem),
+                    "patient_id": entries["patient"].map(_patient),
+                    "sex": entries["sex"].map(tables.sex),
+                    "age_years": entries["age"].map(tables.age_years),
+                    "view": entries["view"].map(tables.view),
+                    "split_hint": _splits(raw, entries["image"]),
+                    "native_label": entries["labels"],
+                    "source_file": [file for file, kept in zip(files, keep, strict=True) if kept],
+                }
+            )
+        )
+        header = Header(
+            site=site,
+            title=self.title,
+            source=f"{self.source}; {self.licence}",
+            labels=LABELS,
+            ledger=_ledger(entries["labels"]),
+        )
+        return Raw(
+            header, rows, read_evidence(entries["labels"], path), quarantine, _boxes(raw, rows["image_id"])
+        )
+
+
+def read_entries(path: Path) -> pd.DataFrame:
+    """Return the entry table as strings under our own column names, whichever release it is.
+
+    Raises:
+        BadInput: the first columns are not those of ChestX-ray14.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as opened:
+        first, *lines = [line for line in csv.reader(opened) if any(cell.strip() for cell in line)] or [[]]
+    if [cell.strip() for cell in first[:2]] != ["Image Index", "Finding Labels"]:
+        raise BadInput(
+            f"{path} begins with {','.join(first[:4])!r}; expected 'Image Index,Finding Labels,…'."
+        )
+    if not lines:
+        raise BadInput(f"{path} has no rows; fetch it again.")
+    short = next((i for i, line in enumerate(lines) if len(line) < 7), None)
+    if short is not None:
+        raise BadInput(
+            f"{path} is cut off: row {short + 2} has {len(lines[short])} fields; expected 11. Fetch it again."
+        )
+    n = len(COLUMNS)
+    cells = [[cell.strip() for cell in (line + [""] * n)[:n]] for line in lines]
+    return pd.DataFrame(cells, columns=list(COLUMNS))
+
+
+def read_evidence(labels: pd.Series, path: Path) -> np.ndarray:
+    """Return (N, 16) int8 of 0 and 1: the miner looked for every finding in every report, so absent is negative.
+
+    Raises:
+        BadInput: a label that ChestX-ray14 does not have.
+    """
+    evidence = np.zeros((len(labels), len(LABELS)), np.int8)
+    column = {name: k for k, name in enumerate(LABELS)}
+    for i, text in enumerate(labels):
+        for native in text.split("|"):  # never by substring
+            name = RENAMED.get(native.strip(), native.strip())
+            if name not in column or name == "Lung Lesion":
+                raise BadInput(
+                    f"{path} has the label {native!r} in row {i + 2}; ChestX-ray14 has no such finding."
+                )
+            evidence[i, column[name]] = 1
+    evidence[:, column["Lung Lesion"]] = evidence[:, [column[name] for name in LESIONS]].any(axis=1)
+    return evidence
+
+
+def _patient(text: str) -> str:
+    # Some copies write 75, others 00000075; both are one person.
+    return text.lstrip("0") or "0"
+
+
+def _ledger(labels: pd.Series) -> tuple[dict[str, object], ...]:
+    native = [name.strip() for text in labels for name in text.split("|")]
+    notes = {name: "also Lung Lesion" for name in LESIONS}
+    notes[NO_FINDING] = "none of the 14 was mined; not the same as normal"
+    return tables.ledger(
+        native, {name: (RENAMED.get(name, name), notes.get(name, "")) for name in set(native)}
+    )
+
+
+def _splits(raw: Path, names: pd.Series) -> list[str]:
+    """Return "train" (the owners' train_val), "test" or "" for each image."""
+    hint: dict[str, str] = {}
+    for file, part in (("train_val_list.txt", "train"), ("test_list.txt", "test")):
+        for found in (raw / file, *sorted(raw.glob(f"*/{file}"))):
+            if found.is_file():
+                hint.update((Path(line.strip()).stem, part) for line in found.read_text().splitlines())
+                break
+    return [hint.get(Path(name).stem, "") for name in names]
+
+
+def _boxes(raw: Path, image_ids: pd.Series) -> pd.DataFrame:
+    """Return the boxes of images that are here, as fractions of the image's sides."""
+    path = next(
+        (p for p in (raw / "BBox_List_2017.csv", *sorted(raw.glob("*/BBox_List_2017.csv"))) if p.is_file()),
+        None,
+    )
+    if path is None:
+        return empty_boxes()
+    here, found = set(image_ids), []
+    with path.open(encoding="utf-8-sig", newline="") as opened:
+        # Nine header fields stand over rows of six values: the names in the header are of no use.
+        for line in list(csv.reader(opened))[1:]:
+            if len(line) < 6 or not line[0].strip():
+                continue
+            image_id, native = Path(line[0].strip()).stem, line[1].strip()
+            try:
+                x, y, w, h = (float(cell) / BOX_PX for cell in line[2:6])
+            except ValueError as error:
+                raise BadInput(
+                    f"{path} has a box that is not four numbers: {line[:6]}; fetch it again."
+                ) from error
+            if image_id in here:
+                found.append((image_id, RENAMED.get(native, native), x, y, w, h))
+    return pd.DataFrame(found, columns=list(BOX_COLUMNS)) if found else empty_boxes()
+
+
+SITES.add("nih")(Nih())

@@ -1,0 +1,186 @@
+"""What every site's reader needs: tables as text, an index of the images, ages, sexes and a ledger.
+
+In:    a raw folder's tables and file names.
+Out:   frames of strings, matched paths, numbers with NaN where the site does not say.
+Never: one particular dataset.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from cxrlab.errors import BadInput, MissingInput
+
+IMAGE_SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".dcm", ".dicom")
+)
+OLDEST = 120  # years; older ages are typing errors
+SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "w": "F", "o": "O", "other": "O", "d": "O"}
+VIEWS = {
+    "pa": "PA",
+    "posteroanterior": "PA",
+    "ap": "AP",
+    "ap supine": "AP",
+    "ap erect": "AP",
+    "ap_horizontal": "AP",
+    "anteroposterior": "AP",
+    "l": "LATERAL",
+    "ll": "LATERAL",
+    "rl": "LATERAL",
+    "lateral": "LATERAL",
+}
+_AGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([YMWD]?)\s*", re.IGNORECASE)
+_YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+
+
+def read_text_table(path: Path, header: bool = True) -> pd.DataFrame:
+    """Return a CSV as strings, "" where a cell is blank; names stripped, unnamed trailing columns dropped.
+
+    Raises:
+        MissingInput: no such file.
+        BadInput: not a table, or one without rows.
+    """
+    if not path.is_file():
+        raise MissingInput(f"no file at {path}; put the dataset's own table there, under its own name.")
+    try:
+        # utf-8-sig: tables that went through a spreadsheet begin with a byte-order mark.
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=0 if header else None
+        )
+    except UnicodeDecodeError:
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="latin-1", header=0 if header else None
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise BadInput(
+            f"{path} is not a table of comma-separated values ({error}); fetch it again."
+        ) from error
+    table.columns = [str(name).strip() for name in table.columns]
+    table = table[[name for name in table.columns if name and not name.startswith("Unnamed:")]]
+    if table.empty:
+        raise BadInput(f"{path} has no rows; fetch it again.")
+    return table.apply(lambda column: column.str.strip())
+
+
+def need_columns(table: pd.DataFrame, names: Iterable[str], path: Path) -> None:
+    """Raise BadInput unless `table` has all `names`."""
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise BadInput(
+            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+            f"it has {', '.join(map(str, table.columns[:20]))}. Is it the table of this dataset?"
+        )
+
+
+def find_file(raw: Path, names: Iterable[str], expects: str) -> Path:
+    """Return the first of `names` that lies in `raw` or one folder below.
+
+    Raises:
+        MissingInput: none does.
+    """
+    for name in names:
+        for found in (raw / name, *sorted(raw.glob(f"*/{name}"))):
+            if found.is_file():
+                return found
+    raise MissingInput(f"{raw} holds no {' or '.join(names)}; this dataset expects {expects}")
+
+
+def list_images(folder: Path) -> list[str]:
+    """Return the image files below `folder`, relative, with forward slashes, sorted; hidden ones and Mac shadows not."""
+    found: list[str] = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__MACOSX" and not name.startswith(".")]
+        below = Path(here).relative_to(folder).as_posix()
+        prefix = "" if below == "." else below + "/"
+        found += [
+            prefix + name
+            for name in names
+            if not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+        ]
+    return sorted(found)
+
+
+class ImageIndex:
+    """Finds the file that a table means, though folders and suffixes differ between copies of a dataset.
+
+    Only files that were listed can be found: a table cannot point outside its folder.
+
+    >>> index = ImageIndex(["images_001/images/00000001_000.jpg"])
+    >>> index.find("images/00000001_000.png")
+    'images_001/images/00000001_000.jpg'
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._by: dict[str, str] = {}
+        for path in paths:
+            pure = PurePosixPath(path)
+            stemmed = str(pure.with_suffix("")).lower()
+            for key in (path, path.lower(), stemmed, pure.name.lower(), pure.stem.lower()):
+                self._by.setdefault(key, path)
+
+    def find(self, name: str) -> str | None:
+        """Return the listed path for `name`: by whole path, by file name, by stem; None when there is none."""
+        pure = PurePosixPath(name.replace("\\", "/").lstrip("./"))
+        stemmed = str(pure.with_suffix("")).lower() if pure.name else ""
+        for key in (str(pure), str(pure).lower(), stemmed, pure.name.lower(), pure.stem.lower()):
+            if key and key in self._by:
+                return self._by[key]
+        return None
+
+
+def age_years(text: str) -> float:
+    """Return an age in years from "58", "058Y", "011M" or "003D"; NaN when blank, unreadable or above 120.
+
+    >>> [age_years("058Y"), age_years("018M"), age_years("411"), age_years("")]
+    [58.0, 1.5, nan, nan]
+    """
+    match = _AGE.fullmatch(text)
+    if match is None:
+        return np.nan
+    years = float(match[1]) * _YEARS[match[2].upper()]
+    return years if years <= OLDEST else np.nan
+
+
+def sex(text: str) -> str:
+    """Return "F", "M", "O" or "" (not said)."""
+    return SEXES.get(text.strip().lower(), "")
+
+
+def view(text: str) -> str:
+    """Return "PA", "AP", "LATERAL" or "" (not said, or another projection)."""
+    return VIEWS.get(text.strip().lower(), "")
+
+
+def ledger(native: Iterable[str], became: dict[str, tuple[str, str]]) -> tuple[dict[str, object], ...]:
+    """Return one dict a native label, most frequent first: what became what, and in how many images.
+
+    Args:
+        native: every native label of every image, one item an occurrence.
+        became: native label → (shared label or "", note).
+    """
+    counts = Counter(native)
+    return tuple(
+        {
+            "native": name,
+            "label": became.get(name, ("", ""))[0],
+            "images": n,
+            "note": became.get(name, ("", ""))[1],
+        }
+        for name, n in counts.most_common()
+    )
+
+
+def finish_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `rows` with every column that a store needs; what is absent is "", NaN or 0."""
+    from cxrlab.store import ROW_COLUMNS
+
+    rows = rows.reset_index(drop=True).copy()
+    for column, kind in ROW_COLUMNS.items():
+        if column not in rows:
+            rows[column] = "" if kind == "str" else np.nan if kind == "float32" else 0
+    return rows[list(ROW_COLUMNS)]
