@@ -136,6 +136,11 @@ class Lab:
     def threshold_sets(self) -> Path:  # named sets that a person saved
         return self.root / "thresholds"
 
+    def importing(self, site: str) -> RunPaths:
+        """The files of an import that a page started: the same names as a run's. Raises BadInput for an unsafe name."""
+        files.check_name(site, "site")
+        return RunPaths(self.root / "imports" / site)
+
     def store(self, site: str) -> Path:
         """The store of `site`, whether or not it exists. Raises BadInput for an unsafe name."""
         files.check_name(site, "site")
