@@ -1,0 +1,102 @@
+"""Curves and soft shapes on a square canvas.
+
+In:    points in canvas pixels, random generators.
+Out:   float32 layers of (SIZE, SIZE).
+Never: anatomy, findings, radiation.
+"""
+
+import cv2
+import numpy as np
+
+SIZE = 224  # canvas side, pixels; what most backbones take. Every phantom is drawn here and then resized.
+_SHIFT = 4  # cv2 draws at 1/16 pixel
+
+_y, _x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+GRID_X, GRID_Y = _x, _y  # (SIZE, SIZE) float32, pixels
+
+_BASIS = (
+    np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]], np.float32) / 2
+)  # Catmull-Rom
+
+
+def _weights(per: int) -> np.ndarray:
+    t = np.arange(per, dtype=np.float32) / per
+    return np.stack([np.ones_like(t), t, t**2, t**3], axis=1) @ _BASIS  # (per, 4)
+
+
+_WEIGHTS = {per: _weights(per) for per in (4, 6, 8, 12)}
+
+
+def spline(points: np.ndarray, per: int = 8, *, closed: bool = True) -> np.ndarray:
+    """Return a smooth curve through `points`, (n, 2) → (n * per, 2); an open one keeps its two ends."""
+    points = np.asarray(points, np.float32)
+    if not closed:
+        points = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+        neighbours = np.stack([points[:-3], points[1:-2], points[2:-1], points[3:]])
+    else:
+        neighbours = np.stack([np.roll(points, 1, 0), points, np.roll(points, -1, 0), np.roll(points, -2, 0)])
+    curve = np.einsum("pk,knc->npc", _WEIGHTS[per], neighbours).reshape(-1, 2)
+    return curve if closed else np.concatenate([curve, points[-2:-1]])
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
+
+
+def fill(*outlines: np.ndarray, level: int = 255, into: np.ndarray | None = None) -> np.ndarray:
+    """Return a (SIZE, SIZE) uint8 layer with closed `outlines` ((n, 2) pixels) filled, edges antialiased."""
+    layer = np.zeros((SIZE, SIZE), np.uint8) if into is None else into
+    for outline in outlines:
+        cv2.fillPoly(layer, [_fixed(outline)], level, cv2.LINE_AA, _SHIFT)
+    return layer
+
+
+def stroke(layer: np.ndarray, lines: list[np.ndarray], thickness: int, level: int) -> np.ndarray:
+    """Draw open `lines`, each (n, 2) pixels, into a uint8 layer and return it."""
+    cv2.polylines(layer, [_fixed(line) for line in lines], False, level, thickness, cv2.LINE_AA, _SHIFT)
+    return layer
+
+
+def unit(layer: np.ndarray) -> np.ndarray:
+    """Return a uint8 layer as float32 in [0, 1]."""
+    return layer * np.float32(1 / 255)
+
+
+def blur(layer: np.ndarray, sigma: float) -> np.ndarray:
+    """Return `layer` blurred by a Gaussian of `sigma` pixels; wide ones are done on a smaller copy."""
+    if sigma < 3.5:
+        return cv2.GaussianBlur(layer, (0, 0), sigma)
+    shrink = 2 if sigma < 7 else 4
+    h, w = layer.shape
+    small = cv2.resize(layer, (w // shrink, h // shrink), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
+
+
+def bulge(mask: np.ndarray, radius: float, shrink: int = 1) -> np.ndarray:
+    """Return the thickness of a slab whose rim is rounded with `radius` pixels, 0 outside, 1 well inside.
+
+    Args:
+        mask: (SIZE, SIZE) uint8 silhouette.
+        radius: pixels from the edge to full thickness.
+        shrink: work on a copy this many times smaller (for wide, smooth shapes).
+    """
+    if shrink > 1:
+        mask = cv2.resize(mask, (SIZE // shrink, SIZE // shrink), interpolation=cv2.INTER_AREA)
+    inside = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    gap = 1 - np.minimum(inside * np.float32(shrink / radius), 1)
+    thick = np.sqrt(1 - gap * gap)
+    if shrink > 1:
+        thick = cv2.resize(thick, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    return thick
+
+
+def field(rng: np.random.Generator, cells: int) -> np.ndarray:
+    """Return smooth noise of about unit variance with `cells` grains a side, (SIZE, SIZE) float32."""
+    coarse = rng.standard_normal((cells, cells), dtype=np.float32)
+    return cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+
+
+def logistic(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)) without overflow."""
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
