@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlab.predictions import Predictions
+from cxrlab.ui import words
 
 GROUPS = {"FN": "missed", "FP": "false alarms", "sure": "surest failures"}
 ORDERS = ("surest failure first", "highest score first", "lowest score first", "strongest map first")
@@ -61,6 +62,35 @@ def said(predictions: Predictions, image_id: str, thresholds: dict[str, float]) 
             "y": predictions.y_true()[at[0]],
         }
     )
+
+
+def first_line(table: pd.DataFrame, site: str, label: str, group: str) -> str:
+    """Say in computed facts what a set of failures is, empty maps included.
+
+    Args:
+        table: from `failures`.
+        site: name.
+        label: finding.
+        group: a key of GROUPS.
+    """
+    if table.empty:
+        return f"No map of this kind: at *{site}* no image was drawn as {GROUPS[group]} for {label}."
+    missed, n = int((table["y"] == 1).sum()), len(table)
+    scores = f"{words.number(table['score'].min())} to {words.number(table['score'].max())}"
+    cut = words.number(table["threshold"].iloc[0])
+    kinds = []
+    if missed:
+        kinds.append(f"{words.count(missed, 'image')} with {label} that the model passed over")
+    if n - missed:
+        kinds.append(f"{words.count(n - missed, 'image')} without {label} that it called positive")
+    line = f"At *{site}*: {words.listing(kinds)}; scores {scores}, threshold {cut}."
+    empty = int(table["top"].isna().sum())
+    if empty:
+        line += (
+            f" {empty} of the {n} maps {'is' if empty == 1 else 'are'} zero everywhere: nothing in the image raised "
+            "the score, so nothing is drawn."
+        )
+    return line
 
 
 def neighbours(ids: list[str], chosen: str) -> tuple[str, str, int]:

@@ -59,3 +59,12 @@ def test_all_labels_of_an_image_are_said_with_their_thresholds():
 def test_previous_and_next_close_into_a_ring():
     assert reading.neighbours(["a", "b"], "b") == ("a", "a", 1)
     assert reading.neighbours(["a", "b"], "gone") == ("b", "b", 0)
+
+
+def test_the_first_line_counts_misses_and_says_that_empty_maps_are_empty():
+    table = reading.failures(rows(), np.array([np.nan, 2.0, 1, 1]), "Edema", "FN", reading.ORDERS[0])
+    line = reading.first_line(table, "nih", "Edema", "FN")
+    assert "2 images with Edema that the model passed over" in line
+    assert "1 of the 2 maps is zero everywhere" in line
+    none = reading.first_line(table.iloc[:0], "nih", "Edema", "FN")
+    assert none.startswith("No map")

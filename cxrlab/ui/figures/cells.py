@@ -113,6 +113,7 @@ def matrix(
             customdata=part[["row", "column"]].to_numpy(),
             hovertext=part["hover"].tolist(),
             hovertemplate="%{hovertext}<extra></extra>",
+            unselected={"marker": {"opacity": 1}},  # a click chooses; it must not fade the rest
         )
     names = [f"<b>{r}</b>" if r == chosen else r for r in rows]
     figure.update_layout(
