@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import expit
 
 from cxrlab import files
 from cxrlab.errors import BadInput, MissingInput
@@ -54,7 +55,7 @@ class Predictions:
 
     def score(self) -> np.ndarray:
         """Return (M, L) float64 in [0, 1]: the sigmoid of the logits."""
-        return 1 / (1 + np.exp(-self.logit()))
+        return expit(self.logit())  # exp(-logit) would overflow, loudly, below -709
 
     def only(self, *splits: str) -> "Predictions":
         """Return the rows of these splits."""

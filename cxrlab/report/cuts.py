@@ -1,0 +1,144 @@
+"""What a threshold does: curves, confusion, groups of rows, and whether a cut travels.
+
+In:    Predictions, a label, thresholds on the score scale.
+Out:   tables small enough to draw.
+Never: which threshold is right for a patient.
+
+Only test and external rows count, except in `groups`, which answers for the rows that it is given.
+"""
+
+import numpy as np
+import pandas as pd
+
+from cxrlab.metrics import auroc, binary, thresholds
+from cxrlab.predictions import Predictions
+from cxrlab.report.performance import judged
+
+POINTS = 200  # a curve's corners; more cannot be seen and cost the browser
+
+
+def _column(predictions: Predictions, label: str) -> tuple[np.ndarray, np.ndarray]:
+    j = predictions.labels.index(label)
+    return predictions.y_true()[:, j], predictions.score()[:, j]
+
+
+def curves(predictions: Predictions, label: str, points: int = POINTS) -> pd.DataFrame:
+    """Return the ROC and the precision-recall curve, thinned to about `points` corners each.
+
+    Returns:
+        kind ("roc", "pr"), x, y, threshold: x, y are 1 - specificity and sensitivity, or recall and precision. The
+        corners kept are real ones. Empty when a class is absent.
+    """
+    cut = thresholds.cuts(*_column(judged(predictions), label))
+    if cut is None:
+        return pd.DataFrame(columns=["kind", "x", "y", "threshold"])
+    x, y = 1 - cut.specificity, cut.sensitivity
+    kept = _thin(x + y, points)
+    roc = {
+        "kind": "roc",
+        "x": np.append(0.0, x[kept]),
+        "y": np.append(0.0, y[kept]),
+        "threshold": np.append(np.inf, cut.threshold[kept]),
+    }
+    precision = cut.tp / (cut.tp + cut.fp)
+    # Recall says where on the curve one is; precision wobbles at the left and is thinned with it.
+    kept = _thin(y + np.arange(len(y)) / len(y), points)
+    pr = {"kind": "pr", "x": y[kept], "y": precision[kept], "threshold": cut.threshold[kept]}
+    return pd.concat([pd.DataFrame(roc), pd.DataFrame(pr)], ignore_index=True)
+
+
+def _thin(along: np.ndarray, points: int) -> np.ndarray:
+    """Return indices of about `points` entries, evenly spread over the rising `along`, the ends among them."""
+    wanted = np.linspace(along[0], along[-1], points)
+    found = np.clip(np.searchsorted(along, wanted), 0, len(along) - 1)
+    return np.unique(np.concatenate([[0], found, [len(along) - 1]]))
+
+
+def by_threshold(predictions: Predictions, label: str, grid: np.ndarray | None = None) -> pd.DataFrame:
+    """Return the numbers at every threshold of `grid`.
+
+    Args:
+        grid: (G,) thresholds on the score scale; None: about 200 quantiles of the scores seen.
+
+    Returns:
+        threshold, tp, fp, fn, tn, sensitivity, specificity, ppv, npv, balanced_accuracy, f1, mcc, called_positive
+        (share of images). NaN where undefined, see binary.Confusion. Empty when a class is absent.
+    """
+    y, s = _column(judged(predictions), label)
+    known = ~(np.isnan(y) | np.isnan(s))
+    pos, neg = np.sort(s[known & (y == 1)]), np.sort(s[known & (y == 0)])
+    columns = ["threshold", "tp", "fp", "fn", "tn", *binary.NAMES, "called_positive"]
+    if not len(pos) or not len(neg):
+        return pd.DataFrame(columns=columns)
+    if grid is None:
+        grid = np.unique(np.quantile(s[known], np.linspace(0, 1, POINTS + 1)))
+    fn, tn = np.searchsorted(pos, grid, side="left"), np.searchsorted(neg, grid, side="left")
+    rows = []
+    for threshold, missed, spared in zip(grid, fn, tn, strict=True):
+        one = binary.Confusion(len(pos) - missed, len(neg) - spared, missed, spared)
+        numbers = {name: getattr(one, name) for name in binary.NAMES}
+        called = (one.tp + one.fp) / (len(pos) + len(neg))
+        rows.append({"threshold": float(threshold), **vars(one), **numbers, "called_positive": called})
+    return pd.DataFrame(rows)[columns]
+
+
+def confusion(predictions: Predictions, label: str, threshold: float) -> binary.Confusion:
+    """Return the counts at `threshold`; raises ValueError when it is NaN."""
+    return binary.confusion(*_column(judged(predictions), label), threshold)
+
+
+def groups(predictions: Predictions, label: str, threshold: float) -> np.ndarray:
+    """Return, for every row given, "TP", "FP", "FN", "TN", or "" where truth, score or threshold is unknown: (M,) str."""
+    y, s = _column(predictions, label)
+    out = np.full(len(y), "", dtype="<U2")
+    known = ~(np.isnan(y) | np.isnan(s))
+    if np.isnan(threshold):
+        return out
+    called = s >= threshold
+    for name, truth, call in (("TP", 1, True), ("FP", 0, True), ("FN", 1, False), ("TN", 0, False)):
+        out[known & (y == truth) & (called == call)] = name
+    return out
+
+
+def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.DataFrame:
+    """Return what a threshold tuned at one site does at another.
+
+    Home's is tuned on its validation rows and applied to test rows. An external site's is tuned on the rows that it is
+    applied to and is marked `oracle`: nobody can deploy it.
+
+    Returns:
+        label, tuned_at, applied_at, oracle, rule, threshold, f1, sensitivity, specificity, balanced_accuracy, mcc,
+        called_positive, f1_retuned (tuned at applied_at itself), loss (f1_retuned - f1), n_pos, n_neg, why_nan.
+    """
+    tuned = {home.site: _tuned(home.only("val"), label)}
+    tuned |= {there.site: _tuned(judged(there), label) for there in externals}
+    rows = []
+    for there in (home, *externals):
+        y, s = _column(judged(there), label)
+        # At home, too, the re-tuned threshold has seen the rows that it is judged on.
+        f1_retuned = thresholds.best_f1(y, s)[1]
+        n_pos, n_neg = int(((y == 1) & ~np.isnan(s)).sum()), int(((y == 0) & ~np.isnan(s)).sum())
+        for name, one in tuned.items():
+            row = {"label": label, "tuned_at": name, "applied_at": there.site, "oracle": name != home.site}
+            row |= {"rule": one.rule, "threshold": one.threshold, "n_pos": n_pos, "n_neg": n_neg}
+            why = one.why_nan and f"no threshold from {name}: {one.why_nan}"
+            row["why_nan"] = why or auroc.why_undefined(n_pos, n_neg)
+            if not row["why_nan"]:
+                at = binary.confusion(y, s, one.threshold)
+                row |= {
+                    key: getattr(at, key)
+                    for key in ("f1", "sensitivity", "specificity", "balanced_accuracy", "mcc")
+                }
+                row["called_positive"] = (at.tp + at.fp) / (n_pos + n_neg)
+                row |= {"f1_retuned": f1_retuned, "loss": f1_retuned - at.f1}
+            rows.append(row)
+    columns = (
+        "label", "tuned_at", "applied_at", "oracle", "rule", "threshold", "f1", "sensitivity", "specificity",
+        "balanced_accuracy", "mcc", "called_positive", "f1_retuned", "loss", "n_pos", "n_neg", "why_nan",
+    )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _tuned(rows: Predictions, label: str) -> thresholds.Threshold:
+    y, s = _column(rows, label)
+    return thresholds.tune_label(y, s, auroc.codes_of(rows.table["patient_id"].to_numpy()), draws=0)
