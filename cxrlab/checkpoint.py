@@ -46,7 +46,7 @@ class Checkpoint:
     selection: Selection
     log_pos_weight: tuple[float, ...]  # one a label; training moved its logit by this, scoring takes it off
     stores: dict[str, str]  # source site → digest
-    weights: Loaded = Loaded()
+    weights: Loaded = field(default_factory=Loaded)
     precision: str = "fp32"  # of training; scoring is always fp32
     latents: int = 0  # latent_head: how many come in
     latents_digest: str = ""  # latent_head: digest of the autoencoder's checkpoint

@@ -50,8 +50,11 @@ def labels_of(spec: TrainSpec) -> tuple[str, ...]:
 
 
 def truth(site: Store, task: str, view: ViewSpec, *, external: bool) -> views.View:
-    """Return every row of a site with the targets of `task`: its labels, Abnormal, or none."""
-    wanted = view.labels if task == "labels" else SHARED
+    """Return every row of a site with the targets of `task`: view.labels, Abnormal, or none.
+
+    Abnormal is decided by every finding that the shared nine or view.labels name, whichever the site annotates.
+    """
+    wanted = view.labels if task == "labels" else tuple(dict.fromkeys((*SHARED, *view.labels)))
     seen = views.view(
         site,
         wanted,
@@ -62,7 +65,7 @@ def truth(site: Store, task: str, view: ViewSpec, *, external: bool) -> views.Vi
     )
     if task == "labels":
         return seen
-    abnormal = views.abnormal(seen.y_true, SHARED)[:, None]
+    abnormal = views.abnormal(seen.y_true, wanted)[:, None]
     if task == "normal":
         return views.View(site, seen.rows, seen.split, (ABNORMAL,), abnormal)
     return views.View(site, seen.rows, seen.split, (), abnormal[:, :0])

@@ -1,0 +1,181 @@
+"""A frozen network and any site → who, where, true, said.
+
+In:    a run's checkpoint and a site's store.
+Out:   predictions/<site>.parquet; of an autoencoder also latents/<site>.npy and reconstructions/<site>.npz.
+Never: training, thresholds, metrics; a network that did not load whole.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from cxrlab import checkpoint, cohort, devices, feeds, files, inputs, predictions, spec, store, views
+from cxrlab.checkpoint import Checkpoint
+from cxrlab.errors import BadRun
+from cxrlab.models.autoencoder import reconstruction_error
+from cxrlab.paths import Lab, RunPaths
+from cxrlab.progress import Progress
+
+SHOWN = 6  # best and worst reconstructions that are kept as pictures
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A run's frozen network, ready to be asked."""
+
+    made: Checkpoint
+    net: nn.Module
+    encoder: feeds.Encoder | None
+    device: torch.device
+
+    @property
+    def image_px(self) -> int:
+        """The side of the images that come in."""
+        return (self.encoder.made if self.encoder else self.made).input.image_px
+
+    def feed(self, images: inputs.Images) -> feeds.Feed:
+        """Return what the network is fed of `images`."""
+        return self.encoder.feed(images) if self.encoder else feeds.ImageFeed(images, self.made.input)
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (N, L) float32 logits of a batch, with training's positive weight taken off again.
+
+        Training with weight w on positives fits the odds times w, so log w too much.
+        """
+        shift = torch.tensor(self.made.log_pos_weight, dtype=torch.float32, device=self.device)
+        return self.net(x).float() - shift
+
+
+def open_run(lab: Lab, run: RunPaths, device: str = "auto") -> Scorer:
+    """Load the frozen network of a run.
+
+    Raises:
+        MissingInput: no checkpoint, or not the autoencoder's that it reads latents of.
+        BadRun: a damaged checkpoint, or the autoencoder was trained again since.
+    """
+    made, where = checkpoint.read(run.checkpoint), devices.pick(device)
+    encoder = None
+    if made.spec.model.latents_of:
+        encoder = feeds.encoder_of(lab, made.spec.model.latents_of, where)
+        if encoder.digest != made.latents_digest:
+            raise BadRun(
+                f"the autoencoder run {made.spec.model.latents_of!r} is not the one that {run.run_id} was trained on; "
+                "train the head again."
+            )
+    return Scorer(made, checkpoint.network(made, where), encoder, where)
+
+
+def score_site(lab: Lab, run: RunPaths, site: str, progress: Progress, device: str = "auto") -> None:
+    """Score every row of a site with the frozen network of `run` and write what it said.
+
+    Rows of a source site carry their split, those of any other site "external". Inference is fp32 on every device.
+
+    Raises:
+        MissingInput, BadStore, BadRun: the store or checkpoint is not there, or not the one that was trained on.
+    """
+    scorer = open_run(lab, run, device)
+    opened = store.read(lab.store(site))
+    seen = _truth(scorer.made, opened)
+    images = inputs.load([(opened, seen.rows)], scorer.image_px, scorer.device, progress)
+    facts = _facts(seen)
+    progress.stage(f"score {site}", of=len(seen))
+    if scorer.made.spec.task == "autoencoder":
+        error, latents = _rebuild(scorer, images, progress)
+        table = facts.assign(re=error)
+        _write_latents(run, site, latents)
+        _write_reconstructions(scorer, run, seen, images, error)
+    else:
+        table = pd.concat([facts, _said(scorer, seen, images, progress)], axis=1)
+    made = predictions.Predictions(
+        table=table,
+        run_id=run.run_id,
+        site=site,
+        spec_digest=spec.digest(scorer.made.spec),
+        store_digest=opened.digest,
+        cxrlab_version=scorer.made.cxrlab_version,
+        synthetic=opened.header.synthetic,
+    )
+    predictions.write(run.predictions(site), made)
+
+
+def _truth(made: Checkpoint, opened: store.Store) -> views.View:
+    trained_on = made.stores.get(opened.site)
+    if trained_on is not None and trained_on != opened.digest:
+        raise BadRun(
+            f"the store of {opened.site} has changed since the run was trained on it ({trained_on[:12]} then, "
+            f"{opened.digest[:12]} now), so its test rows may have been trained on; train again."
+        )
+    return cohort.truth(opened, made.spec.task, made.spec.view, external=trained_on is None)
+
+
+def _facts(seen: views.View) -> pd.DataFrame:
+    facts = seen.facts[["image_id", "patient_id", "age_years", "sex", "view"]]
+    return facts.assign(row=seen.rows, split=seen.split)[list(predictions.FACTS)]
+
+
+def _batches(scorer: Scorer, feed: feeds.Feed, n: int, progress: Progress) -> Iterator[torch.Tensor]:
+    done = 0
+    for x in feed.batches(np.arange(n), feeds.SCORING_BATCH):
+        yield x
+        done += len(x)
+        progress.step(done)
+
+
+def _said(scorer: Scorer, seen: views.View, images: inputs.Images, progress: Progress) -> pd.DataFrame:
+    with torch.inference_mode():
+        feed = scorer.feed(images)
+        logit = torch.cat(
+            [scorer.logits(x).cpu() for x in _batches(scorer, feed, len(seen), progress)]
+        ).numpy()
+    columns = {f"y:{label}": seen.y_true[:, k] for k, label in enumerate(seen.labels)}
+    columns |= {f"logit:{label}": logit[:, k] for k, label in enumerate(seen.labels)}
+    return pd.DataFrame(columns)
+
+
+def _rebuild(scorer: Scorer, images: inputs.Images, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """Return RE (N,) float32 and latents (N, K) float32 of all images."""
+    errors, latents = [], []
+    with torch.inference_mode():
+        for x in _batches(scorer, scorer.feed(images), len(images), progress):
+            latent = scorer.net.encode(x)
+            errors.append(reconstruction_error(x, scorer.net.decode(latent)).cpu())
+            latents.append(latent.float().cpu())
+    return torch.cat(errors).numpy(), torch.cat(latents).numpy()
+
+
+def _write_latents(run: RunPaths, site: str, latents: np.ndarray) -> None:
+    with files.whole(run.latents(site)) as part, part.open("wb") as out:
+        np.save(out, latents, allow_pickle=False)
+
+
+def _write_reconstructions(
+    scorer: Scorer, run: RunPaths, seen: views.View, images: inputs.Images, error: np.ndarray
+) -> None:
+    """Keep the best and worst pairs; of home only test rows, for the others were trained or chosen on."""
+    pool = np.flatnonzero(np.isin(seen.split, ("test", "external")))
+    pool = pool if len(pool) else np.arange(len(seen))
+    order = pool[np.argsort(error[pool], kind="stable")]
+    k = min(SHOWN, len(order) // 2)
+    picked = np.concatenate([order[:k], order[len(order) - k :][::-1]])
+    with torch.inference_mode():
+        x = torch.cat([*scorer.feed(images).batches(picked, feeds.SCORING_BATCH)])
+        rebuilt = scorer.net(x)
+    with files.whole(run.reconstructions(site := seen.store.site)) as part, part.open("wb") as out:
+        np.savez_compressed(
+            out,
+            images=_bytes(x),
+            rebuilt=_bytes(rebuilt),
+            re=error[picked],
+            image_id=seen.facts["image_id"].to_numpy().astype(str)[picked],
+            kind=np.array(["best"] * k + ["worst"] * k, dtype=str),
+            row=seen.rows[picked],
+            site=np.array(site),
+        )
+
+
+def _bytes(x: torch.Tensor) -> np.ndarray:
+    return (x[:, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
