@@ -211,6 +211,13 @@ def _reconstruction(home: Stamp, externals: tuple[Stamp, ...]) -> pd.DataFrame:
     return report.reconstruction(_predictions(home), [_predictions(key) for key in externals])
 
 
+def headline(gaps_table: pd.DataFrame, home: str, label: str | None = None) -> str:
+    """Return report.headline: one or two sentences of computed facts."""
+    from cxrlab import report
+
+    return report.headline(gaps_table, home, label)
+
+
 def home_of(run_id: str) -> tuple[str, ...]:
     """Return the sites that a run trained on."""
     return run_spec(run_id).view.source

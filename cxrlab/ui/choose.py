@@ -75,11 +75,15 @@ def is_scored(run_id: str, home: str) -> bool:
     return Lab.here().run(run_id).predictions(home).exists()
 
 
-def study() -> Study | None:
-    """Draw the study bar and return what it says; None (and a screen that says why) when there is nothing to show."""
+def study(*, quiet: bool = False) -> Study | None:
+    """Draw the study bar and return what it says; None (and a screen that says why) when there is nothing to show.
+
+    `quiet` leaves out what is unfinished, for a page that shows it better itself.
+    """
     runs = train_runs()
     if not runs:
-        nothing_yet()
+        if not quiet:
+            nothing_yet()
         return None
     of = homes(runs)
     with st.container(horizontal=True, vertical_alignment="bottom", key="studybar"):
@@ -97,11 +101,12 @@ def study() -> Study | None:
         threshold_set = _threshold_set(chosen.get("labels"))
     unfinished = tuple(run_id for run_id in of[home] if not Lab.here().run(run_id).end.exists())
     if not chosen:
-        still_running(of[home])
+        if not quiet:
+            still_running(of[home])
         return None
     found = Study(home, externals, chosen, threshold_set, _synthetic(chosen, home, externals), unfinished)
     frame.badges(synthetic=found.synthetic)
-    if unfinished:
+    if unfinished and not quiet:
         note_unfinished(unfinished)
     return found
 

@@ -177,3 +177,8 @@ def listing(names: Sequence[str]) -> str:
     """
     names = list(names)
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def legend() -> str:
+    """Return what the verdicts' signs mean."""
+    return ", ".join(f"{sign} {word}" for word, sign in VERDICT_SIGNS.items())

@@ -12,6 +12,7 @@ import streamlit as st
 from cxrlab.ui import words
 
 GRID = "rgba(128,140,140,.22)"
+CLEAR = "rgba(0,0,0,0)"
 CHANCE = "rgba(128,140,140,.8)"
 
 
@@ -22,16 +23,23 @@ def style(fig: go.Figure, *, height: int = 340, legend: bool = False) -> go.Figu
         margin={"l": 8, "r": 16, "t": 28, "b": 8},
         showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": None},
-        hoverlabel={"namelength": -1},
-        font={"size": 13},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-        modebar={"orientation": "h", "bgcolor": "rgba(0,0,0,0)", "color": GRID, "activecolor": words.ACCENT},
         bargap=0.25,
     )
     fig.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, title_standoff=8)
     fig.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title_standoff=8)
     return fig
+
+
+def _ground(fig: go.Figure) -> None:
+    """Give a figure what all have in common, whoever made it; its own margins and heights stay."""
+    fig.update_layout(
+        hoverlabel={"namelength": -1},
+        plot_bgcolor=CLEAR,
+        paper_bgcolor=CLEAR,
+        modebar={"orientation": "h", "bgcolor": CLEAR, "color": CHANCE, "activecolor": words.ACCENT},
+    )
+    if fig.layout.margin.t is None:
+        fig.update_layout(margin={"l": 8, "r": 16, "t": 28, "b": 8})
 
 
 def show(
@@ -58,6 +66,7 @@ def show(
     Returns:
         The selected points, each with "x", "y", "customdata"; [] when nothing is selected.
     """
+    _ground(fig)
     picture = st.session_state.get(f"{key}-picture") or "png"
     config = {
         "displaylogo": False,
