@@ -42,8 +42,12 @@ def submit(lab: Lab, spec: AnySpec, executor: str = "local") -> str:
     with state.locked(run):
         if not run.spec.exists():
             files.write_text(run.spec, specs.dumps(spec) + "\n")
-            after = start(run)
-        elif status(run).state not in ("queued", "running", "done"):
+            try:
+                after = start(run)
+            except BaseException:
+                run.spec.unlink()  # what could not be started is no run
+                raise
+        elif status(run, holding=True).state not in ("queued", "running", "done"):
             after = _start_again(run, executor)
     if after is not None:
         after()
@@ -63,7 +67,7 @@ def resume(lab: Lab, run_id: str, executor: str = "local") -> None:
     after: Callable[[], None] | None = None
     status(run)  # raises when there is no such run, before a lock file would make its folder
     with state.locked(run):
-        now = status(run).state
+        now = status(run, holding=True).state
         if now == "done":
             raise BadRun(f"{run_id} is done; there is nothing to resume. Remove it to make it anew.")
         if now not in state.ALIVE:
@@ -90,7 +94,7 @@ def cancel(run: RunPaths, grace: float = 5.0) -> Status:
     """
     status(run)
     with state.locked(run):
-        now, job = status(run), state.read_job(run)
+        now, job = status(run, holding=True), state.read_job(run)
         if now.is_alive and job is not None:
             if job.host != socket.gethostname():
                 raise BadRun(f"{run.run_id} runs on {job.host}; cancel it there.")
@@ -124,8 +128,8 @@ def remove(lab: Lab, run_id: str) -> None:
     run = lab.run(run_id)
     status(run)
     with state.locked(run):
-        if status(run).is_alive:
-            raise BadRun(f"{run_id} is {status(run).state}; cancel it before removing it.")
+        if (now := status(run, holding=True)).is_alive:
+            raise BadRun(f"{run_id} is {now.state}; cancel it before removing it.")
         _wait_until_gone(run)
         run.spec.unlink()  # from here on it is no run, even if the rest cannot be deleted
         shutil.rmtree(run.folder)

@@ -104,8 +104,8 @@ def is_carried_out(job: Job | None) -> bool:
     )
 
 
-def status(run: RunPaths) -> Status:
-    """Return where `run` stands.
+def status(run: RunPaths, *, holding: bool = False) -> Status:
+    """Return where `run` stands; `holding`: the caller holds the run's lock.
 
     Raises:
         MissingInput: there is no such run.
@@ -120,7 +120,7 @@ def status(run: RunPaths) -> Status:
     if end is not None:
         state, reason = end["state"], end["reason"]
     else:
-        state, reason = _without_end(run, job, alive, lines)
+        state, reason = _without_end(run, job, alive, lines, holding)
     facts = _progress_facts(lines)
     if end is not None or state != "running":
         facts.update(rate=math.nan, seconds_left=math.nan)
@@ -139,7 +139,7 @@ def status(run: RunPaths) -> Status:
 
 
 def _without_end(
-    run: RunPaths, job: Job | None, alive: bool, lines: list[dict[str, Any]]
+    run: RunPaths, job: Job | None, alive: bool, lines: list[dict[str, Any]], holding: bool
 ) -> tuple[State, str]:
     if alive:
         return ("running" if job.started else "queued"), ""
@@ -149,7 +149,7 @@ def _without_end(
             return ("running" if job.started else "queued"), f"runs on {job.host}"
         return "lost", f"nothing was heard from {job.host} for {HEARD_SECONDS / 60:.0f} minutes; resume it."
     if job is None or not job.pid:
-        if is_locked(run):  # whoever starts it is at it
+        if not holding and is_locked(run):  # whoever starts it is at it
             return "queued", ""
         return "lost", "it was never started; resume it."
     return (
