@@ -1,38 +1,111 @@
-"""Radiographs on a page: strips and contact sheets on near-black, each with its alternative text.
+"""Pictures of stores, maps and reconstructions as PNG bytes, drawn once and kept.
 
-In:    uint8 images.
-Out:   pictures in panels.
-Never: windowing or scaling of values: what is stored is what is shown.
+In:    names of sites and runs, row numbers, how to draw.
+Out:   PNG bytes for st.image; what is true of an image where a store knows it.
+Never: torch; numbers that a page would print.
 """
 
 import numpy as np
 import streamlit as st
 
-GROUND = 11  # grey of the panel behind, near enough to #0B0F14
+from cxrlab.paths import Lab
+from cxrlab.ui import cached, overlay
+
+SIDE = 640  # pixels of a large radiograph
+TILE = 148
 
 
-def strip(images: np.ndarray, gap: int = 4) -> np.ndarray:
-    """Return (K, H, W) uint8 images side by side, (H, K*(W+gap)-gap) uint8."""
-    k, h, w = images.shape
-    out = np.full((h, k * (w + gap) - gap), GROUND, np.uint8)
-    for i, image in enumerate(images):
-        out[:, i * (w + gap) : i * (w + gap) + w] = image
-    return out
+def mapped_sites(run_id: str, sites: tuple[str, ...]) -> list[str]:
+    """Return those of `sites` that have maps of this run, in their order."""
+    run = Lab.here().run(run_id)
+    return [site for site in sites if run.maps(site).exists()]
 
 
-def sheet(images: np.ndarray, captions: list[str], alts: list[str], columns: int, key: str) -> None:
-    """Draw a contact sheet in a dark panel.
+def tops(run_id: str, site: str) -> np.ndarray:
+    """Return each map's raw maximum, (K,), NaN where the map is empty."""
+    return _tops(cached.stamp(Lab.here().run(run_id).maps(site)), run_id, site)
 
-    Args:
-        images: (K, H, W) uint8.
-        captions: one short line an image.
-        alts: what each shows, for people who cannot see it.
-        columns: images a row; fewer on a narrow screen.
-        key: unique on the page.
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _tops(key: cached.Stamp, run_id: str, site: str) -> np.ndarray:
+    return np.array([overlay.top_of(heat) for heat in cached.maps(run_id, site).maps])
+
+
+def radiograph(site: str, row: int, *, side: int = TILE) -> bytes:
+    """Return one image of a store."""
+    return _radiograph(cached.stamp(Lab.here().store(site)), site, int(row), side)
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _radiograph(key: cached.Stamp, site: str, row: int, side: int) -> bytes:
+    return overlay.png(overlay.draw(cached.image(site, row), side=side))
+
+
+def mapped(
+    run_id: str,
+    site: str,
+    k: int,
+    *,
+    side: int = SIDE,
+    top: float | None = None,
+    opacity: float = 0.5,
+    level: float = 0.5,
+    width: float = 1.0,
+    with_truth: bool = False,
+) -> bytes:
+    """Return the radiograph of map `k` with the map on it; see overlay.draw.
+
+    With `with_truth` the edge of the label's mask, or its boxes, is drawn where the store has one.
     """
-    with st.container(key=f"panel-{key}"):
-        for start in range(0, len(images), columns):
-            for place, cell in enumerate(st.columns(columns, gap="small")):
-                i = start + place
-                if i < len(images):
-                    cell.image(images[i], caption=captions[i], alt=alts[i], width="stretch")
+    keys = cached.stamp(Lab.here().run(run_id).maps(site)), cached.stamp(Lab.here().store(site))
+    return _mapped(keys, run_id, site, int(k), side, top, opacity, level, width, with_truth)
+
+
+@st.cache_data(max_entries=600, show_spinner=False)
+def _mapped(
+    keys: tuple, run_id: str, site: str, k: int, side: int, top: float | None, opacity: float, level: float,
+    width: float, with_truth: bool,
+) -> bytes:  # fmt: skip
+    maps = cached.maps(run_id, site)
+    row, label = int(maps.rows["row"].iloc[k]), str(maps.rows["label"].iloc[k])
+    mask, boxes = truth(site, row, label) if with_truth else (None, ())
+    picture = overlay.draw(
+        cached.image(site, row), maps.maps[k], side=side, top=top, opacity=opacity, level=level, width=width,
+        mask=mask, boxes=boxes,
+    )  # fmt: skip
+    return overlay.png(picture)
+
+
+def truth(site: str, row: int, label: str) -> tuple[np.ndarray | None, tuple]:
+    """Return (mask or None, boxes) of a label on an image: what the store knows of where the finding is."""
+    store = cached.store(site)
+    mask = store.mask(label, row) if label in store.mask_names else None
+    here = store.boxes[
+        (store.boxes["image_id"] == store.rows["image_id"].iloc[row]) & (store.boxes["label"] == label)
+    ]
+    boxes = tuple(here[["x", "y", "w", "h"]].itertuples(index=False, name=None))
+    return (mask if mask is not None and mask.any() else None), boxes
+
+
+def rebuilt(run_id: str, site: str, i: int, top: float) -> tuple[bytes, bytes, bytes]:
+    """Return (input, reconstruction, error) of pair `i`; the error's strongest colour is at `top` (0 to 1)."""
+    return _rebuilt(cached.stamp(Lab.here().run(run_id).reconstructions(site)), run_id, site, int(i), top)
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _rebuilt(key: cached.Stamp, run_id: str, site: str, i: int, top: float) -> tuple[bytes, bytes, bytes]:
+    pair = cached.reconstructions(run_id, site)
+    image, again = pair["images"][i], pair["rebuilt"][i]
+    black = np.zeros_like(image)
+    error = overlay.draw(black, overlay.error(image, again), side=TILE, top=top, opacity=1)
+    return (
+        overlay.png(overlay.draw(image, side=TILE)),
+        overlay.png(overlay.draw(again, side=TILE)),
+        overlay.png(error),
+    )
+
+
+@st.cache_data(show_spinner=False)
+def scale_bar() -> bytes:
+    """Return the colours of a map from nothing to its strongest value."""
+    return overlay.scale_bar()

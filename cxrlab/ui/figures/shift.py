@@ -72,51 +72,48 @@ def _see_through(colour: str, alpha: float = 0.3) -> str:
     return f"rgba({r},{g},{b},{alpha})"
 
 
-def apart(table: pd.DataFrame, home: str, null: tuple[float, float] | None = None) -> go.Figure:
-    """Draw how well reconstruction error alone tells each site from home.
+def apart(table: pd.DataFrame, home: str) -> go.Figure:
+    """Draw how well reconstruction error alone tells each site from home, beside home against itself.
 
     Args:
-        table: a row an external site: site, auroc, low, high, n, why_nan.
+        table: a row an external site: site, auroc_vs_home, low, high, null_auroc (how far from one half parts of
+            home stray from one another, drawn as a band), n, why_nan.
         home: name of the home site.
-        null: interval of the same number between random halves of home's patients, drawn as a band.
     """
     sites = table["site"].tolist()
     colours = words.site_colours(home, sites)
     figure = go.Figure()
-    if null is not None and words.is_known(null[0]):
-        figure.add_vrect(
-            x0=null[0], x1=null[1], fillcolor="#7A7A7A", opacity=0.22, line_width=0,
-            annotation_text="home against home", annotation_position="top left",
-        )  # fmt: skip
     figure.add_vline(x=0.5, line={"color": LINE, "dash": "dash", "width": 1})
     for y, row in enumerate(table.to_dict("records")):
-        if not words.is_known(row["auroc"]):
-            figure.add_annotation(x=0.5, y=y, text=words.undefined(row["why_nan"]), showarrow=False)
+        if words.is_known(row["null_auroc"]):
+            figure.add_shape(
+                type="rect", x0=0.5 - row["null_auroc"], x1=0.5 + row["null_auroc"], y0=y - 0.22, y1=y + 0.22,
+                fillcolor=words.GREY, opacity=0.3, line_width=0, name="home against itself",
+            )  # fmt: skip
+        if not words.is_known(row["auroc_vs_home"]):
+            text = words.undefined(row["why_nan"])
+            figure.add_annotation(x=0.5, y=y - 0.36, text=text, showarrow=False, font={"size": 12})
             continue
-        colour = colours[row["site"]]
+        colour, value = colours[row["site"]], row["auroc_vs_home"]
         error = None
         if words.is_known(row["low"]):
-            error = {"type": "data", "symmetric": False, "array": [row["high"] - row["auroc"]],
-                     "arrayminus": [row["auroc"] - row["low"]], "color": colour, "width": 5}  # fmt: skip
+            error = {"type": "data", "symmetric": False, "array": [row["high"] - value],
+                     "arrayminus": [value - row["low"]], "color": colour, "width": 5}  # fmt: skip
+        text = words.interval(value, row["low"], row["high"])
         figure.add_scatter(
-            x=[row["auroc"]], y=[y], mode="markers", marker={"size": 12, "color": colour}, error_x=error,
-            customdata=[[row["site"]]],
-            hovertemplate=f"{row['site']}: {words.interval(row['auroc'], row['low'], row['high'])}, n = {row['n']:,}<extra></extra>",
+            x=[value], y=[y], mode="markers", marker={"size": 12, "color": colour}, error_x=error,
+            customdata=[[row["site"]]], hovertemplate=f"{row['site']}: {text}, n = {row['n']:,}<extra></extra>",
         )  # fmt: skip
-        text = words.interval(row["auroc"], row["low"], row["high"])
-        figure.add_annotation(x=row["auroc"], y=y - 0.3, text=text, showarrow=False, font={"size": 12})
+        figure.add_annotation(x=value, y=y - 0.36, text=text, showarrow=False, font={"size": 12})
     low = min([0.4, *table["low"].dropna()])
     figure.update_layout(
-        height=90 + 56 * len(sites),
-        margin={"l": 0, "r": 8, "t": 24, "b": 44},
+        height=80 + 76 * (len(sites) + 1),
+        margin={"l": 0, "r": 8, "t": 8, "b": 44},
         showlegend=False,
         dragmode=False,
     )
     figure.update_xaxes(
-        **axis(
-            title="AUROC of RE: this site against home (dashed: no difference)",
-            range=[max(0, low - 0.05), 1.03],
-        )
+        **axis(title="AUROC of RE against home (grey: home against itself)", range=[max(0, low - 0.05), 1.03])
     )
     figure.update_yaxes(
         tickvals=list(range(len(sites))), ticktext=sites, range=[len(sites) - 0.5, -0.6], showgrid=False,

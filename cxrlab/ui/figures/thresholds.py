@@ -176,38 +176,34 @@ def confusion(counts: dict[str, float]) -> go.Figure:
 
 
 def transfer(table: pd.DataFrame) -> go.Figure:
-    """Draw the measure at each site (across) when the threshold is tuned at each site (down).
+    """Draw F1 at each site (across) when the threshold is tuned at each site (down).
 
     Args:
-        table: tuned_at, applied_at, value (F1), threshold, kind ("home", "oracle" or "moved"), why.
+        table: report.transfer: tuned_at, applied_at, oracle, threshold, f1, why_nan.
 
     Returns:
-        A matrix; cells that use an external site's own labels are hatched and say "oracle".
+        A matrix; cells whose threshold was tuned on an external site's labels are hatched and say "oracle".
     """
     rows, columns = list(dict.fromkeys(table["tuned_at"])), list(dict.fromkeys(table["applied_at"]))
-    fill = ("#E3F0F0", words.ACCENT)
     looks = {
-        "home": cells.Look("", *fill),
-        "moved": cells.Look("", *fill),
-        "oracle": cells.Look("", "#FFF6E5", "#E69F00", "/"),
+        "frozen": cells.Look("", "#E3F0F0", words.ACCENT),
+        "oracle": cells.Look("", "#FDF3E0", "#E69F00", "/"),
         "undefined": cells.LOOKS["undefined"],
     }
-    known = table["value"].notna()
+    records = table.to_dict("records")
     frame = pd.DataFrame(
-        {
-            "row": table["tuned_at"],
-            "column": table["applied_at"],
-            "kind": table["kind"].where(known, "undefined"),
-            "share": table["value"].fillna(0).clip(0, 1),
-            "text": [
-                (words.number(v) + (" oracle" if k == "oracle" else "")) if ok else "undefined"
-                for v, k, ok in zip(table["value"], table["kind"], known, strict=True)
-            ],
-            "hover": [
-                f"tuned at {r['tuned_at']}: cut {words.number(r['threshold'], 3)}<br>applied at {r['applied_at']}: "
-                f"F1 {words.number(r['value'], reason=r['why'])}"
-                for r in table.to_dict("records")
-            ],
-        }
+        [
+            {
+                "row": r["tuned_at"],
+                "column": r["applied_at"],
+                "kind": ("oracle" if r["oracle"] else "frozen") if words.is_known(r["f1"]) else "undefined",
+                "share": r["f1"] if words.is_known(r["f1"]) else 0.0,
+                "text": words.number(r["f1"])
+                + (" oracle" if r["oracle"] and words.is_known(r["f1"]) else ""),
+                "hover": f"tuned at {r['tuned_at']}: cut {words.number(r['threshold'], 3)}<br>applied at "
+                f"{r['applied_at']}: F1 {words.number(r['f1'], reason=r['why_nan'])}",
+            }
+            for r in records
+        ]
     )
     return cells.matrix(frame, rows, columns, looks)

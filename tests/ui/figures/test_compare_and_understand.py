@@ -154,10 +154,10 @@ def test_a_threshold_tuned_on_external_labels_is_called_oracle():
         {
             "tuned_at": ["home", "home", "far", "far"],
             "applied_at": ["home", "far", "home", "far"],
-            "value": [0.8, 0.6, 0.7, NAN],
+            "f1": [0.8, 0.6, 0.7, NAN],
             "threshold": [0.3, 0.3, 0.5, NAN],
-            "kind": ["home", "moved", "oracle", "oracle"],
-            "why": ["", "", "", "no positive images"],
+            "oracle": [False, False, True, True],
+            "why_nan": ["", "", "", "no positive images"],
         }
     )
     assert {".80", ".60", ".70 oracle", "undefined"} == set(texts(thresholds.transfer(table)))
@@ -173,7 +173,8 @@ def quantiles():
             "median": [0.3, 0.5, NAN],
             "q75": [0.4, 0.6, NAN],
             "q95": [0.5, 0.7, NAN],
-            "auroc": [NAN, 0.9, NAN],
+            "auroc_vs_home": [NAN, 0.9, NAN],
+            "null_auroc": [NAN, 0.05, NAN],
             "low": [NAN, 0.85, NAN],
             "high": [NAN, 0.94, NAN],
             "why_nan": ["", "", "no reconstruction errors"],
@@ -191,8 +192,8 @@ def test_ridges_stand_over_homes_band_and_an_empty_site_says_so():
 
 
 def test_distance_from_home_stands_beside_home_against_itself():
-    figure = shift.apart(quantiles().iloc[1:], "home", (0.45, 0.55))
-    assert any(a.text == "home against home" for a in figure.layout.annotations)
+    figure = shift.apart(quantiles().iloc[1:], "home")
+    assert [(s.x0, s.x1) for s in figure.layout.shapes if s.name == "home against itself"] == [(0.45, 0.55)]
     assert ".90 [.85, .94]" in texts(figure)
 
 
