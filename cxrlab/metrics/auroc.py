@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cxrlab.metrics import interval
+from cxrlab.metrics.interval import MIN_PATIENTS
 
-# Fewer positive or negative patients than this and a verdict on the label is refused (gap.py); the number is shown.
-MIN_PATIENTS = 10
 COLUMNS = (
     "label", "auroc", "low", "high", "n_pos", "n_neg", "why_nan", "se", "n_patients", "pos_patients",
     "neg_patients", "n_unscored", "interval", "note", "labels",
@@ -73,7 +72,9 @@ def influence(
     above it; the influence is (V - AUROC) / class total, times the row's weight.
 
     Args:
-        y_true, score, weight: as in `auroc`.
+        y_true: (N,) of 0, 1 and NaN (masked).
+        score: (N,), any monotone scale; a row with NaN is left out.
+        weight: (N,), >= 0; None: 1 each.
 
     Returns:
         (AUROC, phi (N,) float64). phi sums to 0, is 0 for rows left out, and all NaN when a class is absent.
@@ -180,28 +181,25 @@ def clustered_variance(phi: np.ndarray, y_true: np.ndarray, patient: np.ndarray)
     return _spread(phi, y_true, patient)[0]
 
 
-def _spread(phi: np.ndarray, y_true: np.ndarray, patient: np.ndarray) -> tuple[float, float, float]:
-    """Return (variance, effective number of patients that carry it, degrees of freedom)."""
+def _spread(phi: np.ndarray, y_true: np.ndarray, patient: np.ndarray) -> tuple[float, float]:
+    """Return (variance, effective number of patients that carry it)."""
     has_pos, has_neg = _who(y_true, patient)
     n_pos, n_neg, n_any = (np.count_nonzero(who) for who in (has_pos, has_neg, has_pos | has_neg))
     if n_pos < 2 or n_neg < 2:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan
     is_pos = y_true == 1
     by_pos = np.bincount(patient[is_pos], phi[is_pos], len(has_pos))
     by_neg = np.bincount(patient, np.where(is_pos, 0.0, phi), len(has_pos))
-    from_pos = n_pos / (n_pos - 1) * np.dot(by_pos, by_pos)
-    from_neg = n_neg / (n_neg - 1) * np.dot(by_neg, by_neg)
-    variance = from_pos + from_neg + 2 * n_any / (n_any - 1) * np.dot(by_pos, by_neg)
+    variance = (
+        n_pos / (n_pos - 1) * np.dot(by_pos, by_pos)
+        + n_neg / (n_neg - 1) * np.dot(by_neg, by_neg)
+        + 2 * n_any / (n_any - 1) * np.dot(by_pos, by_neg)
+    )
     squared = (by_pos + by_neg) ** 2
     total = squared.sum()
     if variance <= 0 or total <= 0:
-        return 0.0, 0.0, np.nan
-    parts = from_pos**2 / (n_pos - 1) + from_neg**2 / (n_neg - 1)
-    return (
-        float(variance),
-        float(total**2 / np.dot(squared, squared)),
-        float((from_pos + from_neg) ** 2 / parts),
-    )
+        return 0.0, 0.0
+    return float(variance), float(total**2 / np.dot(squared, squared))
 
 
 def _who(y_true: np.ndarray, patient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -230,7 +228,10 @@ def by_label(
     """Return one row a label: AUROC, 95 % interval over patients, support, and why it is undefined.
 
     Args:
-        y_true, score, patient_id, labels: as in `measure`.
+        y_true: (N, L) of 0, 1 and NaN (masked).
+        score: (N, L), any monotone scale; a row with NaN is left out of that label.
+        patient_id: (N,), any hashable values.
+        labels: L names.
 
     Returns:
         Columns label, auroc, low, high, n_pos, n_neg, why_nan (images; "" where defined), then se, n_patients,
@@ -253,12 +254,12 @@ def _row(measured: Influence, j: int) -> dict[str, object]:
     has_pos, has_neg = _who(y, patient)
     pos, neg, n_patients = (int(np.count_nonzero(who)) for who in (has_pos, has_neg, has_pos | has_neg))
     n_pos, n_neg = int((y == 1).sum()), int((y == 0).sum())
-    variance, carriers, df = _spread(phi, y, patient) if n_pos and n_neg else (np.nan,) * 3
+    variance, carriers = _spread(phi, y, patient) if n_pos and n_neg else (np.nan, np.nan)
     theta, se = float(measured.theta[j]), float(np.sqrt(variance))
     # A patient with images of both classes can stand on one side of one pair only.
     # One patient alone makes no pair, and gets no interval.
     pairs = min(pos, neg, n_patients // 2)
-    low, high, kind = interval.of_share(theta, se, pairs=pairs, carriers=carriers, df=df)
+    low, high, kind = interval.of_share(theta, se, pairs=pairs, carriers=carriers)
     return {
         "label": measured.labels[j], "auroc": theta, "low": low, "high": high, "n_pos": n_pos, "n_neg": n_neg,
         "why_nan": why_undefined(n_pos, n_neg, int(measured.n_unscored[j])), "se": se, "n_patients": n_patients,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlab.metrics import interval
-from cxrlab.metrics.auroc import MIN_PATIENTS
+from cxrlab.metrics.interval import MIN_PATIENTS
 
 WORSE, BETTER, NO_GAP, CANNOT_SAY = "worse", "better", "no gap", "cannot say"
 MARGIN = 0.05
@@ -44,7 +44,8 @@ def by_label(internal: pd.DataFrame, external: pd.DataFrame, margin: float = MAR
     - "cannot say": neither; the interval is too wide.
 
     Args:
-        internal, external: label, auroc, low, high, n_pos, n_neg, why_nan; pos_patients and neg_patients where known.
+        internal: label, auroc, low, high, n_pos, n_neg, why_nan; pos_patients and neg_patients where known.
+        external: the same columns.
         margin: the largest gap that counts as none.
 
     Returns:

@@ -6,48 +6,39 @@ Never: rows, labels, files.
 """
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
-# Above this an AUROC's sampling distribution is too skewed for a symmetric interval (methods.md section 3).
-SKEWED = 0.95
-# Below this many effective patients the estimated standard error is itself mostly noise: one swapped pair among
-# 1,000 would give [.999, 1.0] on five positives. Chosen on `bench coverage`, rare-positive scenarios.
-FEW_CARRIERS = 5.0
+# With fewer patients than this in a class the standard error itself is a guess, and a verdict is refused (gap.py).
+MIN_PATIENTS = 10
 
 
-def of_share(
-    theta: float, se: float, *, pairs: int, carriers: float, df: float = np.inf
-) -> tuple[float, float, str]:
+def of_share(theta: float, se: float, *, pairs: int, carriers: float) -> tuple[float, float, str]:
     """Return the 95 % interval of an AUROC (or another mean in [0, 1]) and the name of its kind.
+
+    Kinds: "patients": log odds ± t · se, where t has 2 · carriers degrees of freedom, cut to "exact pairs" where that
+    is narrower; "exact pairs": `exact_pairs`, where fewer than 10 pairs exist or the standard error is 0 or unknown (an
+    AUROC of exactly 1, say); "": nothing can be said.
 
     Args:
         theta: the estimate in [0, 1].
         se: its patient-clustered standard error; NaN: unknown.
         pairs: how many disjoint (positive patient, negative patient) pairs the data hold.
-        carriers: effective number of patients that carry the variance (Kish: (Σu²)²/Σu⁴ over patients' influence).
-        df: degrees of freedom of the standard error; the quantile is Student's.
+        carriers: effective number of patients that carry the variance (Kish: (Σu²)² / Σu⁴ over patients' influence u).
 
-    Returns:
-        (low, high, kind). Kinds: "patients" (theta ± t·se), "patients, logit scale" (the same on log odds, for theta
-        beyond .95), "exact pairs" (see `exact_pairs`; where the standard error is 0, unknown, or carried by fewer
-        than five patients), "" when nothing can be said.
+    Simulated coverage with strong within-patient correlation and 15 to 220 positive patients, AUROC .6 to .98, is
+    .92 to .97; theta ± 1.96 se falls to .75 (`bench coverage`). A variance summed from few large u² is as uncertain as
+    a chi-square with about 2 · carriers degrees of freedom, as Var(Σu²) ≈ Σu⁴.
     """
     if np.isnan(theta) or pairs < 1:
         return np.nan, np.nan, ""
-    if np.isnan(se) or se == 0 or carriers < FEW_CARRIERS or not 0 < theta < 1:
-        return (*exact_pairs(theta, pairs), "exact pairs")
-    t = stats.t.ppf(0.5 + LEVEL / 2, df) if np.isfinite(df) else Z
-    if theta > SKEWED or theta < 1 - SKEWED:
-        half = t * se / (theta * (1 - theta))
-        centre = np.log(theta / (1 - theta))
-        return (
-            float(1 / (1 + np.exp(-(centre - half)))),
-            float(1 / (1 + np.exp(-(centre + half)))),
-            "patients, logit scale",
-        )
-    return max(0.0, theta - t * se), min(1.0, theta + t * se), "patients"
+    widest = exact_pairs(theta, pairs)
+    if pairs < MIN_PATIENTS or np.isnan(se) or se == 0 or not 0 < theta < 1:
+        return (*widest, "exact pairs")
+    half = stats.t.ppf(0.5 + LEVEL / 2, 2 * carriers) * se / (theta * (1 - theta))
+    low, high = special.expit(special.logit(theta) + np.array([-half, half]))
+    return max(float(low), widest[0]), min(float(high), widest[1]), "patients"
 
 
 def exact_pairs(theta: float, pairs: int) -> tuple[float, float]:
@@ -76,7 +67,12 @@ def of_difference(
     at which the interval would touch zero, so p < .05 exactly when the interval leaves zero out.
 
     Args:
-        a, a_low, a_high, b, b_low, b_high: same shape, float64; NaN gives NaN.
+        a: estimates; any shape, float64, the same for all six; NaN gives NaN.
+        a_low: lower ends of a.
+        a_high: upper ends of a.
+        b: estimates to subtract.
+        b_low: lower ends of b.
+        b_high: upper ends of b.
 
     Source: Zou & Donner 2008, doi:10.1002/sim.3095.
     """

@@ -39,7 +39,8 @@ def measure(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Relation:
     """Relate x and y, both (n,), one value a site; pairs with NaN are left out.
 
     Args:
-        x, y: the two numbers.
+        x: (n,) one number.
+        y: (n,) the other.
         seed: of the random orders tried beyond 8 points.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)

@@ -182,6 +182,7 @@ def tune(predictions: Predictions, seed: int = 0, *, name: str = "default") -> T
     Args:
         predictions: home's, of every split; only the rows of split "val" are read.
         seed: of the patient bootstrap behind low and high.
+        name: of the set.
     """
     rows = predictions.only("val")
     y_true, score = rows.y_true(), rows.score()
@@ -198,7 +199,9 @@ def tune_label(
     """Tune one label's threshold by `tune`'s policy.
 
     Args:
-        y_true: (N,) of 0, 1, NaN. score: (N,). patient: (N,) int codes, see auroc.codes_of.
+        y_true: (N,) of 0, 1, NaN.
+        score: (N,).
+        patient: (N,) int codes, see auroc.codes_of.
         seed: of the patient bootstrap.
         draws: of that bootstrap; 0: no interval.
     """
@@ -240,7 +243,12 @@ def patient_interval(
     Draws without a positive or a negative are left out; (NaN, NaN) when more than half are.
 
     Args:
-        y: (N,) of 0 and 1. s: (N,) without NaN. patient: (N,) int codes.
+        y: (N,) of 0 and 1.
+        s: (N,) without NaN.
+        patient: (N,) int codes.
+        pick: (truths, scores) → threshold.
+        seed: of the draws.
+        draws: how many.
     """
     _, patient = np.unique(patient, return_inverse=True)
     order = np.argsort(s)  # sorted once: each draw repeats rows in place and stays sorted, which sorts fast

@@ -58,6 +58,8 @@ def by_threshold(predictions: Predictions, label: str, grid: np.ndarray | None =
     """Return the numbers at every threshold of `grid`.
 
     Args:
+        predictions: of one site.
+        label: one of its labels.
         grid: (G,) thresholds on the score scale; None: about 200 quantiles of the scores seen.
 
     Returns:

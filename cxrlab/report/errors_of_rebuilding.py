@@ -25,7 +25,8 @@ def reconstruction(home: Predictions, externals: list[Predictions], seed: int = 
     """Return how each site's RE lies against home's test rows.
 
     Args:
-        home, externals: of one autoencoder run.
+        home: of one autoencoder run.
+        externals: of the same run.
         seed: of the splits of home's patients behind the null columns.
 
     Returns:
@@ -99,6 +100,7 @@ def re_vs_performance(re_table: pd.DataFrame, table: pd.DataFrame, label: str) -
 
     Args:
         re_table: from `reconstruction`.
+        label: a label of `table`, or "macro".
         table: from `performance` of several sites, put together (y is AUROC), or from `gaps` (y is the gap; home, whose
             gap is 0 by definition, is no point).
 

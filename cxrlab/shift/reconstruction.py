@@ -82,8 +82,11 @@ def null(
     With thousands of rows every p is 0, so a distance is judged against this, not against 0 (methods.md section 5).
 
     Args:
-        re: (N,) float, NaN left out. patient_id: (N,).
+        re: (N,) float, NaN left out.
+        patient_id: (N,).
         n: rows of the site to be judged; the parts have about as many, at most half of home each.
+        rng: shuffles the patients.
+        splits: how often.
     """
     known = ~np.isnan(re)
     value, patient = np.asarray(re, np.float64)[known], auroc.codes_of(np.asarray(patient_id)[known])
