@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxrlab.metrics import thresholds
+from cxrlab.metrics import rules
 from cxrlab.metrics.auroc import why_undefined
 
 NAMES = ("sensitivity", "specificity", "ppv", "npv", "balanced_accuracy", "f1", "mcc")
@@ -106,7 +106,7 @@ def average_precision(y_true: np.ndarray, score: np.ndarray) -> float:
 
     NaN when a class is absent: without negatives it would be 1 for any score. Its chance level is the prevalence.
     """
-    cut = thresholds.cuts(y_true, score)
+    cut = rules.cuts(y_true, score)
     if cut is None:
         return np.nan
     precision = cut.tp / (cut.tp + cut.fp)

@@ -10,7 +10,7 @@ Only test and external rows count, except in `groups`, which answers for the row
 import numpy as np
 import pandas as pd
 
-from cxrlab.metrics import auroc, binary, thresholds
+from cxrlab.metrics import auroc, binary, rules, thresholds
 from cxrlab.predictions import Predictions
 from cxrlab.report.performance import judged
 
@@ -29,7 +29,7 @@ def curves(predictions: Predictions, label: str, points: int = POINTS) -> pd.Dat
         kind ("roc", "pr"), x, y, threshold: x, y are 1 - specificity and sensitivity, or recall and precision. The
         corners kept are real ones. Empty when a class is absent.
     """
-    cut = thresholds.cuts(*_column(judged(predictions), label))
+    cut = rules.cuts(*_column(judged(predictions), label))
     if cut is None:
         return pd.DataFrame(columns=["kind", "x", "y", "threshold"])
     x, y = 1 - cut.specificity, cut.sensitivity
@@ -118,7 +118,7 @@ def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.
     for there in (home, *externals):
         y, s = _column(judged(there), label)
         # At home, too, the re-tuned threshold has seen the rows that it is judged on.
-        f1_retuned = thresholds.best_f1(y, s)[1]
+        f1_retuned = rules.best_f1(y, s)[1]
         n_pos, n_neg = int(((y == 1) & ~np.isnan(s)).sum()), int(((y == 0) & ~np.isnan(s)).sum())
         for name, one in tuned.items():
             row = {"label": label, "tuned_at": name, "applied_at": there.site, "oracle": name != home.site}
