@@ -1,27 +1,27 @@
 """A raw folder → a store: the one place where sites, images and stores meet.
 
 In:    a lab, a dataset's name, its raw folder, a name for the site.
-Out:   `stores/<site>.h5`, or a sentence why not; a dry run's preview.
+Out:   `stores/<site>.h5`, or a sentence why not.
 Never: targets, splits of our own, torch.
 """
 
 import hashlib
 import json
 import shutil
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from cxrlab import decoders, files, staging, store
+from cxrlab import decoders, files, rawfolder, staging, store
 from cxrlab.errors import BadInput, BadStore, NoSpace
-from cxrlab.images import decode
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
+from cxrlab.rawfolder import Preview, preview
 from cxrlab.sites import SITES, Raw
+
+__all__ = ["Ingested", "Preview", "ingest", "preview", "remove"]
 
 PIXELS = "area-mean, stretched to a square; 16 bit scaled from the 0.5 to the 99.5 percentile"
 SMALLEST, LARGEST = 16, 2048  # pixels a side
@@ -40,25 +40,6 @@ class Ingested:
     digest: str
     already: bool = False  # the same store was there; nothing was done
     n_resumed: int = 0  # images that an interrupted ingest had already decoded
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What an ingest would read.
-
-    samples: (image_id, (px, px) uint8, the site's own words) of up to n images, spread over the native labels.
-    odd: sentences about what is missing or unusual.
-    """
-
-    title: str
-    source: str
-    n_images: int
-    n_patients: int
-    labels: pd.DataFrame  # label, positive, negative, uncertain, not_mentioned, not_annotated
-    ledger: tuple[dict[str, Any], ...]
-    quarantine: list[tuple[str, str]]
-    samples: list[tuple[str, np.ndarray, str]]
-    odd: list[str]
 
 
 def ingest(
@@ -100,16 +81,19 @@ def ingest(
     with staging.Lock(path), decoders.Crew(dataset, workers or decoders.cores()) as crew:
         files.remove_parts(path)
         progress.stage("read")
-        found = plugin.read(raw, site, options)
-        _check_found(found, plugin.expects, raw)
-        found = _limited(found, limit)
+        found = _limited(rawfolder.read(dataset, raw, site, options), limit)
         settings = {"px": px, "pixels": PIXELS, "dataset": dataset, "options": options, "limit": limit}
         recipe = _recipe(found, settings)
         if (there := _already(path, site, recipe, replace_old)) is not None:
             staging.clear(path)
             return there
         plan = staging.Plan(
-            recipe, dataset, str(raw), px, tuple(found.rows["source_file"]), _mask_names(dataset, raw, found)
+            recipe,
+            dataset,
+            str(raw),
+            px,
+            sources=tuple(found.rows["source_file"]),
+            mask_names=tuple(plugin.masks(raw, found.rows["source_file"][0], SMALLEST)),
         )
         with files.no_space_is_a_sentence(path):
             _check_room(path, plan)
@@ -122,36 +106,17 @@ def ingest(
         return replace(done, n_resumed=n_resumed)
 
 
-def preview(
-    dataset: str, raw: Path, site: str, options: dict[str, Any] | None = None, n: int = 10
-) -> Preview:
-    """Return what an ingest would read, without writing anything.
+def remove(lab: Lab, site: str) -> None:
+    """Remove a site's store and whatever an interrupted ingest left of it; runs keep their predictions.
 
     Raises:
-        UnknownName, MissingInput, BadInput: as `ingest`.
+        BadInput: an ingest of this site is running.
     """
-    plugin, raw = SITES[dataset], Path(raw).expanduser().resolve()
-    found = plugin.read(raw, site, dict(options or {}))
-    _check_found(found, plugin.expects, raw)
-    rows, quarantine, samples = found.rows, list(found.quarantine), []
-    turn = rows.groupby("native_label").cumcount()  # the first of each native label, then the second
-    for i in turn.sort_values(kind="stable").index[:n]:
-        try:
-            image = decode.fit(plugin.image(raw, rows["source_file"][i]), 224)
-            samples.append((rows["image_id"][i], image, rows["native_label"][i]))
-        except BadInput as error:
-            quarantine.append((rows["source_file"][i], str(error)))
-    return Preview(
-        title=found.header.title,
-        source=found.header.source,
-        n_images=len(rows),
-        n_patients=rows["patient_id"].nunique(),
-        labels=store.count_evidence(found.header.labels, found.evidence),
-        ledger=found.header.ledger,
-        quarantine=quarantine,
-        samples=samples,
-        odd=_odd(found),
-    )
+    path = lab.store(site)
+    with staging.Lock(path):
+        staging.clear(path)
+        files.remove_parts(path)
+        path.unlink(missing_ok=True)
 
 
 def _check_size(px: int, limit: int | None) -> None:
@@ -159,19 +124,6 @@ def _check_size(px: int, limit: int | None) -> None:
         raise BadInput(f"a side of {px} pixels was asked for; choose {SMALLEST} to {LARGEST}, usually 224.")
     if limit is not None and limit < 1:
         raise BadInput(f"a limit of {limit} images was asked for; choose at least 1, or none for all.")
-
-
-def _check_found(found: Raw, expects: str, raw: Path) -> None:
-    if len(found.rows) == 0:
-        raise BadInput(f"nothing in {raw} can be used{_why(found.quarantine)}; expected {expects}.")
-
-
-def _why(quarantine: list[tuple[str, str]]) -> str:
-    """Return the three commonest reasons as the middle of a sentence, "" without any."""
-    if not quarantine:
-        return ""
-    common = Counter(reason for _, reason in quarantine).most_common(3)
-    return ": " + "; ".join(f"{reason} ({n:,} file{'s' if n > 1 else ''})" for reason, n in common)
 
 
 def _limited(found: Raw, limit: int | None) -> Raw:
@@ -220,10 +172,6 @@ def _already(path: Path, site: str, recipe: str, replace_old: bool) -> Ingested 
     return Ingested(path, site, len(old), n_patients, len(old.quarantine), old.digest, already=True)
 
 
-def _mask_names(dataset: str, raw: Path, found: Raw) -> tuple[str, ...]:
-    return tuple(SITES[dataset].masks(raw, found.rows["source_file"][0], SMALLEST))
-
-
 def _check_room(path: Path, plan: staging.Plan) -> None:
     """Raise NoSpace before any work when the staging and the store cannot both fit."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,8 +194,9 @@ def _write(
     good = np.flatnonzero(work.states["state"] == staging.GOOD)
     quarantine = [*found.quarantine, *((work.plan.sources[i], reason) for i, reason in sorted(bad.items()))]
     if len(good) == 0:
+        staging.clear(path)
         raise BadInput(
-            f"none of the {len(found.rows):,} images of {path.stem} can be used{_why(quarantine)}."
+            f"none of the {len(found.rows):,} images of {path.stem} can be used{rawfolder.why(quarantine)}."
         )
     rows = found.rows.iloc[good].reset_index(drop=True)
     rows["width"], rows["height"] = work.states["width"][good], work.states["height"][good]
@@ -261,25 +210,7 @@ def _write(
         (work.pixels[i] for i in good),
         quarantine=quarantine,
         boxes=boxes,
-        masks={name: mask[good] for name, mask in work.masks.items()},
+        masks={name: (mask[i] for i in good) for name, mask in work.masks.items()},
         on_image=progress.step,
     )
     return Ingested(path, path.stem, len(rows), rows["patient_id"].nunique(), len(quarantine), digest)
-
-
-def _odd(found: Raw) -> list[str]:
-    """Return what a person should know before ingesting, one sentence each."""
-    rows, odd = found.rows, []
-    n = len(rows)
-    for column, word in (("age_years", "age"), ("sex", "sex"), ("view", "view")):
-        lacking = int(rows[column].isna().sum() if column == "age_years" else (rows[column] == "").sum())
-        if lacking:
-            odd.append(f"{lacking:,} of {n:,} images have no {word}.")
-    unknown = int((found.evidence == -3).all(axis=1).sum())
-    if unknown:
-        odd.append(f"{unknown:,} of {n:,} images are annotated for no label.")
-    if rows["patient_id"].nunique() == n:
-        odd.append("Every image is a patient of its own; images of one person cannot be told.")
-    if found.quarantine:
-        odd.append(f"{len(found.quarantine):,} files or rows are left out{_why(found.quarantine)}.")
-    return odd

@@ -14,6 +14,7 @@ import shutil
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -127,7 +128,7 @@ class Lock:
     def __init__(self, store: Path) -> None:
         self.store, self.folder = store, folder_of(store)
 
-    def __enter__(self) -> "Lock":
+    def __enter__(self) -> Self:
         while True:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / "lock"

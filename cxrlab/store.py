@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cxrlab import files
+from cxrlab import files, trust
 from cxrlab.errors import BadInput, BadStore, MissingInput
 from cxrlab.labels import Evidence, check_labels
 
@@ -135,7 +135,7 @@ def write(
     *,
     quarantine: Iterable[tuple[str, str]] = (),
     boxes: pd.DataFrame | None = None,
-    masks: dict[str, np.ndarray] | None = None,
+    masks: dict[str, Iterable[np.ndarray]] | None = None,
     on_image: Callable[[int], None] | None = None,
 ) -> str:
     """Write a store, whole or not at all, and return its digest.
@@ -148,7 +148,7 @@ def write(
         images: N arrays (H, W) uint8 of one shape, in the order of `rows`; consumed once, so a generator will do.
         quarantine: (file, reason) of every row that was left out.
         boxes: BOX_COLUMNS, or None.
-        masks: name → (N, H, W) bool, or None.
+        masks: name → N arrays (H, W) bool, or None; consumed once.
         on_image: called with the number of images written.
 
     Raises:
@@ -187,13 +187,7 @@ def write(
         )
         _write_table(h5.create_group("boxes"), boxes[list(BOX_COLUMNS)])
         for name, mask in (masks or {}).items():
-            h5.create_dataset(
-                f"masks/{name}",
-                data=mask.astype(np.uint8),
-                chunks=(1, *shape),
-                compression="gzip",
-                compression_opts=1,
-            )
+            _write_mask(h5, f"masks/{name}", mask, (n, *shape))
         digest = files.digest_of(
             json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums
         )
@@ -212,17 +206,6 @@ def write(
         h5.flush()
         h5.attrs["complete"] = True
     return digest
-
-
-def count_evidence(labels: tuple[str, ...], evidence: np.ndarray) -> pd.DataFrame:
-    """Return one row a label: label, positive, negative, uncertain, not_mentioned, not_annotated (images).
-
-    Args:
-        labels: names of the columns.
-        evidence: (N, len(labels)) int8.
-    """
-    counts = {code.name.lower(): (evidence == code).sum(axis=0) for code in Evidence}
-    return pd.DataFrame({"label": list(labels), **counts})
 
 
 def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.DataFrame:
@@ -248,6 +231,15 @@ def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.
     for column, kind in ROW_COLUMNS.items():
         rows[column] = rows[column].fillna("").astype(str) if kind == "str" else rows[column].astype(kind)
     return rows
+
+
+def _write_mask(h5: h5py.File, name: str, mask: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:
+    data = h5.create_dataset(
+        name, shape, np.uint8, chunks=(1, *shape[1:]), compression="gzip", compression_opts=1
+    )
+    for i, one in enumerate(mask):
+        if one.any():  # most findings are absent from most images; a chunk never written reads as zeros
+            data[i] = one
 
 
 def _write_table(group: h5py.Group, table: pd.DataFrame) -> None:
@@ -283,7 +275,7 @@ def read(path: Path) -> Store:
         raise BadStore(f"{path} is not a readable HDF5 file ({error}); ingest the site again.") from error
     try:
         return _read(path, h5)
-    except (KeyError, ValueError, TypeError, OSError, OverflowError) as error:
+    except (KeyError, ValueError, TypeError, OSError, OverflowError, RuntimeError, BadInput) as error:
         raise BadStore(f"{path} is damaged ({error}); ingest the site again.") from error
 
 
@@ -297,7 +289,7 @@ def _read(path: Path, h5: h5py.File) -> Store:
         raise BadStore(
             f"{path} is {FORMAT} version {attrs['version']}; this cxrlab reads version {VERSION}. Ingest the site again."
         )
-    _refuse_pointers(path, h5)
+    trust.check(path, h5)
     if not attrs.get("complete", False):
         raise BadStore(f"{path} was not finished; ingest the site again.")
     header = Header(
@@ -309,12 +301,16 @@ def _read(path: Path, h5: h5py.File) -> Store:
         preprocess=json.loads(attrs["preprocess"]),
         ledger=tuple(json.loads(attrs.get("ledger", "[]"))),
     )
+    check_labels(header.labels, str(path))
     images, evidence = h5["images"], h5["evidence"][:]
     rows = _read_table(h5["rows"], ROW_COLUMNS)
     if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(rows):
         raise BadStore(
             f"{path} holds images {images.shape} {images.dtype} for {len(rows)} rows; ingest the site again."
         )
+    masks = h5.get("masks", {})
+    if any(mask.shape != images.shape for mask in masks.values()):
+        raise BadStore(f"{path} holds masks of another shape than its images; ingest the site again.")
     if evidence.shape != (len(rows), len(header.labels)):
         raise BadStore(f"{path} holds evidence {evidence.shape} for {len(rows)} rows; ingest the site again.")
     return Store(
@@ -325,34 +321,9 @@ def _read(path: Path, h5: h5py.File) -> Store:
         evidence=evidence,
         quarantine=_read_table(h5["quarantine"], QUARANTINE_COLUMNS),
         boxes=_read_table(h5["boxes"], BOX_COLUMNS),
-        mask_names=tuple(h5["masks"]) if "masks" in h5 else (),
+        mask_names=tuple(masks),
         image_shape=images.shape[1:],
     )
-
-
-def _refuse_pointers(path: Path, group: h5py.Group) -> None:
-    """Raise BadStore for anything that reaches outside the file or claims more than it stores."""
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise BadStore(
-                f"{path} links from {name!r} to another place; a store from outside may not do that."
-            )
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            _refuse_pointers(path, item)
-            continue
-        if item.external or item.is_virtual:
-            raise BadStore(f"{path} keeps {name!r} in another file; a store from outside may not do that.")
-        # Uncompressed arrays must be stored in full; masks and text may be smaller or larger.
-        if (
-            item.compression is None
-            and item.dtype.kind in "iuf"
-            and item.nbytes > 2 * item.id.get_storage_size() + 4096
-        ):
-            raise BadStore(
-                f"{path} claims {item.nbytes:,} bytes for {name!r} but stores {item.id.get_storage_size():,}; "
-                "ingest the site again."
-            )
 
 
 def check(path: Path) -> list[str]:

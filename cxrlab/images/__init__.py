@@ -1,0 +1,1 @@
+"""Files of pixels → one grey image; nothing here knows a label."""

@@ -43,6 +43,8 @@ class Site:
     source: ClassVar[str]  # where its owner publishes it, and how to cite it
     synthetic: ClassVar[bool] = False
     expects: ClassVar[str]  # one sentence: the files a raw folder must hold
+    # Option → what it does; a name that ends with ":" stands for all options that begin so.
+    options: ClassVar[dict[str, str]] = {}
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the tables of a raw folder.

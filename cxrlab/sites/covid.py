@@ -44,7 +44,7 @@ class Covid(Site):
     )
     expects: ClassVar[str] = "metadata.csv and images/"
 
-    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:  # noqa: ARG002
+    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read metadata.csv and leave out what is no frontal radiograph."""
         need_folder(raw, self)
         path = tables.find_file(raw, ("metadata.csv",), self.expects)
@@ -113,7 +113,7 @@ def _usable(
 
 def _studies(rows: pd.DataFrame) -> pd.Series:
     # Images of one patient on one day after onset are one examination.
-    return rows["patientid"] + "-" + (rows["offset"] if "offset" in rows else "")
+    return rows["patientid"] + "-" + rows.get("offset", "")
 
 
 def evidence_of(finding: str) -> tuple[int, int]:

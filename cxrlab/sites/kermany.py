@@ -35,7 +35,7 @@ class Kermany(Site):
     source: ClassVar[str] = "Kermany et al. 2018, Cell 172:1122, doi:10.17632/rscbjbr9sj"
     expects: ClassVar[str] = "chest_xray/{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg"
 
-    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:  # noqa: ARG002
+    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the folder names and file names; there is no table."""
         need_folder(raw, self)
         found: list[dict[str, str]] = []

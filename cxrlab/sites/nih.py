@@ -52,7 +52,7 @@ class Nih(Site):
     source: ClassVar[str] = "Wang et al. 2017, CVPR, ChestX-ray8; https://nihcc.app.box.com/v/ChestXray-NIHCC"
     expects: ClassVar[str] = "Data_Entry_2017_v2020.csv and images/*.png or images_001/images/*.png …"
 
-    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:  # noqa: ARG002
+    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the entry table, the split lists and the boxes."""
         need_folder(raw, self)
         path = tables.find_file(raw, TABLES, self.expects)

@@ -1,0 +1,184 @@
+"""MedMNIST's chest sets: PneumoniaMNIST (Guangzhou's children) and ChestMNIST (NIH), small squares in one file.
+
+In:    `pneumoniamnist[_size].npz` or `chestmnist[_size].npz`, or a folder that holds one.
+Out:   rows with the official split; an image is a patient, because the files name none.
+Never: pickled objects.
+"""
+
+import threading
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from cxrlab.errors import BadInput, MissingInput
+from cxrlab.labels import NIH, NO_FINDING
+from cxrlab.sites import tables
+from cxrlab.sites.base import SITES, Raw, Site
+from cxrlab.store import Header
+
+PARTS = ("train", "val", "test")
+PNEUMONIA = (NO_FINDING, "Pneumonia")
+CHEST = (NO_FINDING, *NIH, "Lung Lesion")
+# ChestMNIST's columns 0 to 13 are in the order of labels.NIH.
+LARGEST_LABELS = 64 * 2**20  # bytes; ChestMNIST's are 1.1 million
+
+
+class MedMnist(Site):
+    """PneumoniaMNIST and ChestMNIST."""
+
+    name: ClassVar[str] = "medmnist"
+    title: ClassVar[str] = "MedMNIST"
+    licence: ClassVar[str] = "CC BY 4.0"
+    source: ClassVar[str] = "Yang et al. 2023, Scientific Data 10:41, MedMNIST v2; https://medmnist.com"
+    expects: ClassVar[str] = "pneumoniamnist.npz or chestmnist.npz (also _64, _128, _224)"
+    options: ClassVar[dict[str, str]] = {"file": "which .npz to read, where the folder holds several"}
+
+    def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
+        """Read the labels; images are read one at a time later."""
+        path = self._choose(raw, options.get("file"))
+        parts, labels, rows = [], (), []
+        for part in PARTS:
+            shape, said = _images_of(path, part).shape, _labels_of(path, part)
+            labels, evidence = _evidence_of(path, said)
+            if shape[0] != len(evidence):
+                raise BadInput(
+                    f"{path} holds {shape[0]} {part} images but {len(evidence)} labels; fetch it again."
+                )
+            parts.append(evidence)
+            rows += [
+                {
+                    "image_id": f"{part}-{i}",
+                    "patient_id": f"{part}-{i}",
+                    "split_hint": part,
+                    "native_label": "|".join(str(int(value)) for value in said[i]),
+                    "source_file": f"{path.name}#{part}/{i}",
+                }
+                for i in range(len(evidence))
+            ]
+        if not rows:
+            raise BadInput(f"{path} holds no images; fetch it again.")
+        evidence = np.concatenate(parts)
+        counts = [
+            {"native": name, "label": name, "images": int((evidence[:, k] == 1).sum()), "note": ""}
+            for k, name in enumerate(labels)
+        ]
+        hospital = "Guangzhou, children aged 1–5 years" if labels == PNEUMONIA else "NIH Clinical Center"
+        header = Header(
+            site=site,
+            title=f"{path.stem} ({hospital}), reduced by MedMNIST",
+            source=f"{self.source}; {self.licence}",
+            labels=labels,
+            ledger=tuple(counts),
+        )
+        return Raw(header, tables.finish_rows(pd.DataFrame(rows)), evidence)
+
+    def image(self, raw: Path, source_file: str) -> np.ndarray:
+        """Return one image, (S, S) uint8."""
+        name, _, place = source_file.partition("#")
+        part, _, i = place.partition("/")
+        path = raw if raw.is_file() else raw / name
+        return _images_of(path, part).read(int(i))
+
+    def _choose(self, raw: Path, wanted: str | None) -> Path:
+        if raw.is_file():
+            return raw
+        if not raw.is_dir():
+            raise MissingInput(f"no file or folder at {raw}; medmnist expects {self.expects}.")
+        here = sorted(
+            path for path in raw.glob("*.npz") if path.name.startswith(("pneumoniamnist", "chestmnist"))
+        )
+        if wanted is not None:
+            here = [path for path in sorted(raw.glob("*.npz")) if wanted in (path.name, path.stem)]
+            if not here:
+                raise MissingInput(f"{raw} holds no {wanted}; medmnist expects {self.expects}.")
+        if not here:
+            raise MissingInput(f"{raw} holds no chest set of MedMNIST; medmnist expects {self.expects}.")
+        if len(here) > 1:
+            names = ", ".join(path.name for path in here)
+            raise BadInput(f"{raw} holds several sets: {names}; choose one with --option file=NAME.")
+        return here[0]
+
+
+class _Images:
+    """One part's images inside the archive, read forwards without unpacking the whole (ChestMNIST at 224 px: 4 GB)."""
+
+    def __init__(self, path: Path, part: str) -> None:
+        self._guard = threading.Lock()
+        try:
+            self._file = zipfile.ZipFile(path).open(f"{part}_images.npy")  # noqa: SIM115  # lives as long as the cache
+            version = np.lib.format.read_magic(self._file)
+            reader = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            self.shape, fortran, dtype = reader(self._file)
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+            raise BadInput(f"{path} is no readable MedMNIST file ({error}); fetch it again.") from error
+        if dtype != np.uint8 or fortran or len(self.shape) != 3 or not 16 <= min(self.shape[1:]) <= 1024:
+            raise BadInput(
+                f"{path} holds {part} images {self.shape} {dtype}; expected (N, side, side) uint8: a grey chest set."
+            )
+        self._start = self._file.tell()
+
+    def read(self, i: int) -> np.ndarray:
+        """Return image i, (side, side) uint8."""
+        _, height, width = self.shape
+        with self._guard:
+            try:
+                self._file.seek(self._start + i * height * width)
+                data = self._file.read(height * width)
+            except (zipfile.BadZipFile, OSError, EOFError) as error:
+                raise BadInput(f"the archive is damaged at image {i} ({error})") from error
+        if len(data) != height * width:
+            raise BadInput(f"the archive ends before image {i}")
+        return np.frombuffer(data, np.uint8).reshape(height, width).copy()
+
+
+def _images_of(path: Path, part: str) -> _Images:
+    if not path.is_file():
+        raise BadInput("there is no such file")
+    return _open_images(str(path), part, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _open_images(path: str, part: str, mtime_ns: int) -> _Images:
+    return _Images(Path(path), part)
+
+
+def _labels_of(path: Path, part: str) -> np.ndarray:
+    """Return (N, 1) or (N, 14) whole numbers."""
+    key = f"{part}_labels"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = archive.getinfo(f"{key}.npy").file_size
+        if size > LARGEST_LABELS:
+            raise BadInput(f"{path} claims {size:,} bytes of {part} labels; no chest set has so many.")
+        with np.load(path, allow_pickle=False) as arrays:
+            said = arrays[key]
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+        raise BadInput(f"{path} holds no readable {key} ({error}); fetch it again.") from error
+    return said.reshape(len(said), -1) if said.ndim else said.reshape(0, 1)
+
+
+def _evidence_of(path: Path, said: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the labels and (N, L) int8 evidence of a set's label array."""
+    if said.size and not np.isin(said, (0, 1)).all():
+        raise BadInput(f"{path} holds labels other than 0 and 1; it is no chest set of MedMNIST.")
+    if said.shape[1] == 1 and "pneumonia" in path.stem.lower():
+        sick = said[:, 0] == 1
+        return PNEUMONIA, np.stack([~sick, sick], axis=1).astype(np.int8)
+    if said.shape[1] == len(NIH):
+        lesion = said[:, [NIH.index("Mass"), NIH.index("Nodule")]].any(axis=1)
+        none = ~said.any(axis=1)
+        return CHEST, np.column_stack([none, said, lesion]).astype(np.int8)
+    raise BadInput(
+        f"{path} has {said.shape[1]} label columns; expected pneumoniamnist with 1 or chestmnist with {len(NIH)}."
+    )
+
+
+SITES.add("medmnist")(MedMnist())
