@@ -67,16 +67,16 @@ def _hover(row: dict) -> str:
     return "<br>".join([*lines, row["why"]] if row["why"] else lines)
 
 
-def dumbbell(points: pd.DataFrame, home: str, measure: str = "AUROC") -> go.Figure:
+def dumbbell(points: pd.DataFrame, home: str, colours: dict[str, str], measure: str = "AUROC") -> go.Figure:
     """Draw home's value and, joined to it, each site's, with intervals.
 
     Args:
         points: a row a site, home first: site, value, low, high, n_pos, n_neg, verdict ("" at home), why_nan.
         home: name of the home site.
+        colours: site → colour.
         measure: title of the axis.
     """
     sites = points["site"].tolist()
-    colours = words.site_colours(home, sites)
     figure = go.Figure()
     start = points.loc[points["site"] == home, "value"].iloc[0]
     for y, row in enumerate(points.to_dict("records")):
@@ -127,12 +127,15 @@ def _whiskers(row: dict, colour: str) -> dict | None:
     }  # fmt: skip
 
 
-def roc(curves: dict[str, pd.DataFrame], home: str, said: dict[str, str]) -> go.Figure:
+def roc(
+    curves: dict[str, pd.DataFrame], home: str, colours: dict[str, str], said: dict[str, str]
+) -> go.Figure:
     """Draw one ROC curve a site on a square with the chance line.
 
     Args:
-        curves: site → fpr, tpr (and low, high: a band of tpr, where the report gives one), home first.
+        curves: site → x (1 - specificity) and y (sensitivity).
         home: name of the home site.
+        colours: site → colour.
         said: site → what its legend entry adds, such as the AUROC with its interval.
     """
     figure = go.Figure()
@@ -140,39 +143,42 @@ def roc(curves: dict[str, pd.DataFrame], home: str, said: dict[str, str]) -> go.
         x=[0, 1], y=[0, 1], mode="lines", name="chance", line={"color": LINE, "dash": "dash", "width": 1},
         hoverinfo="skip",
     )  # fmt: skip
-    _lines(figure, curves, home, said, "fpr", "tpr", "false-positive rate", "sensitivity")
+    _lines(figure, curves, home, colours, said, ("false-positive rate", "sensitivity"))
     return _square(figure, "False-positive rate (1 − specificity)", "Sensitivity")
 
 
 def pr(
-    curves: dict[str, pd.DataFrame], home: str, said: dict[str, str], prevalence: dict[str, float]
+    curves: dict[str, pd.DataFrame],
+    home: str,
+    colours: dict[str, str],
+    said: dict[str, str],
+    prevalence: dict[str, float],
 ) -> go.Figure:
     """Draw one precision-recall curve a site, each with its own prevalence as a dotted line (chance here).
 
     Args:
-        curves: site → recall, precision, home first.
+        curves: site → x (recall) and y (precision).
         home: name of the home site.
+        colours: site → colour.
         said: site → what its legend entry adds.
         prevalence: site → share of positives among labelled images.
     """
     figure = go.Figure()
-    colours = words.site_colours(home, curves)
     for site in curves:
         if words.is_known(prevalence.get(site)):
             figure.add_hline(y=prevalence[site], line={"color": colours[site], "width": 1, "dash": "dot"})
-    _lines(figure, curves, home, said, "recall", "precision", "recall", "precision")
+    _lines(figure, curves, home, colours, said, ("recall", "precision"))
     return _square(figure, "Recall (sensitivity)", "Precision (PPV)")
 
 
 def _lines(
-    figure: go.Figure, curves: dict, home: str, said: dict, x: str, y: str, x_name: str, y_name: str
+    figure: go.Figure, curves: dict, home: str, colours: dict, said: dict, names: tuple[str, str]
 ) -> None:
-    colours = words.site_colours(home, curves)
     for site, curve in curves.items():
         figure.add_scatter(
-            x=curve[x], y=curve[y], mode="lines", name=f"{site} {said.get(site, '')}".strip(),
+            x=curve["x"], y=curve["y"], mode="lines", name=f"{site} {said.get(site, '')}".strip(),
             line={"color": colours[site], "width": 3 if site == home else 2, "shape": "linear"},
-            hovertemplate=f"{site}<br>{x_name} %{{x:.2f}}<br>{y_name} %{{y:.2f}}<extra></extra>",
+            hovertemplate=f"{site}<br>{names[0]} %{{x:.2f}}<br>{names[1]} %{{y:.2f}}<extra></extra>",
         )  # fmt: skip
 
 

@@ -12,16 +12,16 @@ from cxrlab.ui import words
 from cxrlab.ui.figures.cells import GRID, LINE, axis
 
 
-def ridges(density: pd.DataFrame, quantiles: pd.DataFrame, home: str) -> go.Figure:
+def ridges(density: pd.DataFrame, quantiles: pd.DataFrame, home: str, colours: dict[str, str]) -> go.Figure:
     """Draw each site's distribution of reconstruction error on one axis, over home's middle 90 %.
 
     Args:
         density: site, re (middle of a bin), height (1 at the site's highest bin); home first.
         quantiles: a row a site: site, n, q05, q25, median, q75, q95, why_nan.
         home: name of the home site.
+        colours: site → colour.
     """
     sites = quantiles["site"].tolist()
-    colours = words.site_colours(home, sites)
     figure = go.Figure()
     band = quantiles[quantiles["site"] == home].iloc[0]
     if words.is_known(band["q05"]):
@@ -72,16 +72,15 @@ def _see_through(colour: str, alpha: float = 0.3) -> str:
     return f"rgba({r},{g},{b},{alpha})"
 
 
-def apart(table: pd.DataFrame, home: str) -> go.Figure:
+def apart(table: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
     """Draw how well reconstruction error alone tells each site from home, beside home against itself.
 
     Args:
         table: a row an external site: site, auroc_vs_home, low, high, null_auroc (how far from one half parts of
             home stray from one another, drawn as a band), n, why_nan.
-        home: name of the home site.
+        colours: site → colour.
     """
     sites = table["site"].tolist()
-    colours = words.site_colours(home, sites)
     figure = go.Figure()
     figure.add_vline(x=0.5, line={"color": LINE, "dash": "dash", "width": 1})
     for y, row in enumerate(table.to_dict("records")):
@@ -122,16 +121,16 @@ def apart(table: pd.DataFrame, home: str) -> go.Figure:
     return figure
 
 
-def relation(points: pd.DataFrame, home: str, y_title: str) -> go.Figure:
+def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: str) -> go.Figure:
     """Draw one named point a site: reconstruction error against performance.
 
     Args:
         points: site, re, value, and where known low, high of the value.
         home: name of the home site.
+        colours: site → colour.
         y_title: name of the measure.
     """
     figure = go.Figure()
-    colours = words.site_colours(home, points["site"])
     for row in points.to_dict("records"):
         if not (words.is_known(row["re"]) and words.is_known(row["value"])):
             continue
@@ -158,23 +157,25 @@ def relation(points: pd.DataFrame, home: str, y_title: str) -> go.Figure:
     return figure
 
 
-def latents(points: pd.DataFrame, home: str, shares: tuple[float, float]) -> go.Figure:
+def latents(
+    points: pd.DataFrame, home: str, colours: dict[str, str], shares: tuple[float, float]
+) -> go.Figure:
     """Draw a sample of images on home's first two principal axes of the latents.
 
     Args:
         points: site, x, y, row (index in the store).
         home: name of the home site; drawn first, under the others.
+        colours: site → colour.
         shares: part of home's variance along each axis.
     """
     figure = go.Figure()
     sites = list(dict.fromkeys(points["site"]))
-    colours = words.site_colours(home, sites)
     symbols = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star")
-    for i, site in enumerate(sites):
+    for site in sites:
         part = points[points["site"] == site]
         figure.add_scatter(
             x=part["x"], y=part["y"], mode="markers", name=f"{site} (home)" if site == home else site,
-            marker={"size": 6, "color": colours[site], "opacity": 0.6, "symbol": symbols[i % len(symbols)]},
+            marker={"size": 6, "color": colours[site], "opacity": 0.6, "symbol": symbols[list(colours).index(site) % len(symbols)]},
             customdata=part[["site", "row"]].to_numpy(), hovertemplate=f"{site}, image %{{customdata[1]}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(

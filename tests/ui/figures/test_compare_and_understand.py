@@ -7,6 +7,7 @@ from cxrlab.ui import words
 from cxrlab.ui.figures import cells, generalization, heatmaps, shift, thresholds
 
 NAN = float("nan")
+COLOURS = words.site_colours("home", ["far", "gone", "empty", "x"])
 
 
 def gaps():
@@ -87,7 +88,7 @@ def points(**more):
 
 
 def test_a_dumbbell_joins_home_to_sites_and_says_what_is_undefined():
-    figure = generalization.dumbbell(points(), "home")
+    figure = generalization.dumbbell(points(), "home", COLOURS)
     assert any("undefined (no positive images)" in t for t in texts(figure))
     assert any(".60 [.50, .70]" in t and "▼ worse" in t for t in texts(figure))
     joined = [trace for trace in figure.data if trace.mode == "lines"]
@@ -95,11 +96,11 @@ def test_a_dumbbell_joins_home_to_sites_and_says_what_is_undefined():
 
 
 def test_roc_and_pr_have_their_chance_lines_and_equal_axes():
-    curve = pd.DataFrame({"fpr": [0, 1], "tpr": [0, 1], "recall": [0, 1], "precision": [1, 0.2]})
-    roc = generalization.roc({"home": curve}, "home", {"home": ".90"})
+    curve = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
+    roc = generalization.roc({"home": curve}, "home", COLOURS, {"home": ".90"})
     assert roc.data[0].name == "chance"
     assert roc.layout.yaxis.scaleanchor == "x"
-    pr = generalization.pr({"home": curve}, "home", {}, {"home": 0.2})
+    pr = generalization.pr({"home": curve}, "home", COLOURS, {}, {"home": 0.2})
     assert pr.layout.shapes[0].y0 == 0.2
 
 
@@ -186,26 +187,26 @@ def test_ridges_stand_over_homes_band_and_an_empty_site_says_so():
     density = pd.DataFrame(
         {"site": ["home"] * 3 + ["far"] * 3, "re": [0.1, 0.3, 0.5] * 2, "height": [0, 1, 0] * 2}
     )
-    figure = shift.ridges(density, quantiles(), "home")
+    figure = shift.ridges(density, quantiles(), "home", COLOURS)
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (0.1, 0.5)
     assert "undefined (no reconstruction errors)" in texts(figure)
 
 
 def test_distance_from_home_stands_beside_home_against_itself():
-    figure = shift.apart(quantiles().iloc[1:], "home")
+    figure = shift.apart(quantiles().iloc[1:], COLOURS)
     assert [(s.x0, s.x1) for s in figure.layout.shapes if s.name == "home against itself"] == [(0.45, 0.55)]
     assert ".90 [.85, .94]" in texts(figure)
 
 
 def test_every_site_is_one_named_point_and_unknown_ones_are_left_out():
     table = pd.DataFrame({"site": ["home", "far", "x"], "re": [0.1, 0.2, 0.3], "value": [0.9, 0.6, NAN]})
-    figure = shift.relation(table, "home", "AUROC")
+    figure = shift.relation(table, "home", COLOURS, "AUROC")
     assert [trace.text[0] for trace in figure.data] == ["home (home)", "far"]
 
 
 def test_a_latent_point_carries_its_site_and_row():
     table = pd.DataFrame({"site": ["home", "far"], "x": [0.0, 1], "y": [0.0, 1], "row": [3, 4]})
-    figure = shift.latents(table, "home", (0.5, 0.1))
+    figure = shift.latents(table, "home", COLOURS, (0.5, 0.1))
     assert list(figure.data[1].customdata[0]) == ["far", 4]
     assert len({trace.marker.symbol for trace in figure.data}) == 2
 
@@ -220,7 +221,9 @@ def test_a_wrong_score_is_hatched_and_an_unlabelled_finding_says_so():
 
 
 def test_home_has_the_same_colour_in_every_figure():
-    first = generalization.dumbbell(points(), "home").data[0].marker.color
+    first = generalization.dumbbell(points(), "home", COLOURS).data[0].marker.color
     assert first == words.SITE_COLOURS[0]
-    latent = shift.latents(pd.DataFrame({"site": ["home"], "x": [0], "y": [0], "row": [0]}), "home", (1, 0))
+    latent = shift.latents(
+        pd.DataFrame({"site": ["home"], "x": [0], "y": [0], "row": [0]}), "home", COLOURS, (1, 0)
+    )
     assert latent.data[0].marker.color == first
