@@ -81,15 +81,15 @@ def badges(*, synthetic: bool = False, oracle: bool = False, cannot_say: bool = 
             st.badge("cannot say", color="gray", help="Too few positive or negative patients for a verdict.")
 
 
-def link(page_name: str, label: str, *, icon: str | None = None, **query: str | list[str]) -> None:
+def link(page_name: str, text: str, /, *, icon: str | None = None, **query: str | list[str]) -> None:
     """Draw a link to another page with its choices set; choices in the study bar travel by themselves."""
     try:
-        st.page_link(f"pages/{page_name}.py", label=label, icon=icon, query_params=query or None)
+        st.page_link(f"pages/{page_name}.py", label=text, icon=icon, query_params=query or None)
     except StreamlitPageNotFoundError:  # a page that this version lacks, or a page run alone in a test
-        st.caption(label)
+        st.caption(text)
 
 
-def go(page_name: str, **query: str | list[str]) -> None:
+def go(page_name: str, /, **query: str | list[str]) -> None:
     """Leave for another page with its choices set; called when a cell, bar or point was clicked."""
     st.switch_page(f"pages/{page_name}.py", query_params=query or None)
 

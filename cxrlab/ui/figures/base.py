@@ -5,6 +5,8 @@ Out:   the chart with its caption, its pictures (PNG, SVG) and its data (CSV).
 Never: a number that is not in the table.
 """
 
+from collections.abc import Callable
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -49,7 +51,7 @@ def show(
     data: pd.DataFrame,
     caption: str,
     alt: str,
-    select: bool = False,
+    select: bool | Callable[[], None] = False,
     selection_mode: str | tuple[str, ...] = "points",
 ) -> list[dict]:
     """Draw a figure with its caption and its exports.
@@ -60,7 +62,7 @@ def show(
         data: what is drawn, one row a mark; the CSV.
         caption: run, sites, n, seed, label policy, kind of interval.
         alt: what a person who cannot see the figure should know.
-        select: whether a click on a mark reruns the page.
+        select: whether a click on a mark reruns the page; a function is called before that rerun.
         selection_mode: see st.plotly_chart.
 
     Returns:
@@ -77,7 +79,7 @@ def show(
     event = st.plotly_chart(
         fig,
         key=key,
-        on_select="rerun" if select else "ignore",
+        on_select=select if callable(select) else ("rerun" if select else "ignore"),
         selection_mode=selection_mode,
         config=config,
         alt=alt,

@@ -1,0 +1,254 @@
+"""The parts of the page about sites: list, counts beside another site, evidence, images, ledger, store.
+
+In:    open stores and the tables of site_facts.
+Out:   drawn parts.
+Never: counting: that is site_facts' business.
+"""
+
+import pandas as pd
+import streamlit as st
+
+from cxrlab import site_facts
+from cxrlab.errors import CxrlabError
+from cxrlab.paths import Lab
+from cxrlab.ui import cached, choose, frame, strips, words
+from cxrlab.ui.figures import base
+
+A_PAGE = 24  # images
+COLUMNS = 8
+EVIDENCE = list(site_facts.EVIDENCE_WORDS.values())
+COUNTS = {
+    "n_images": "Images",
+    "n_patients": "Patients",
+    "images_per_patient": "Images a patient",
+    "n_quarantined": "Left out (quarantine)",
+    "n_labels": "Labels",
+    "age_median": "Age, median (years)",
+    "age_low": "Age, lower quartile",
+    "age_high": "Age, upper quartile",
+    "age_known": "Age known",
+    "female": "Female, of known",
+    "male": "Male, of known",
+    "sex_known": "Sex known",
+}
+
+
+def listing(sites: list[str]) -> None:
+    """Draw the sites of the lab, one row each; a click chooses."""
+    rows, damaged = [], []
+    for site in sites:
+        try:
+            read = cached.store(site)
+        except CxrlabError as error:
+            damaged.append(str(error))
+            continue
+        facts = summary(site)
+        rows.append(
+            {
+                "site": site,
+                "title": read.header.title,
+                "images": facts.n_images,
+                "patients": facts.n_patients,
+                "age": facts.age_median,
+                "labels": facts.n_labels,
+                "left out": facts.n_quarantined,
+                "kind": "synthetic" if read.header.synthetic else "radiographs",
+                "disk": words.size(read.path.stat().st_size),
+            }
+        )
+    for sentence in damaged:
+        st.error(sentence, icon=":material/error:")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="site-list",
+        on_select=_choose_row,
+        selection_mode="single-row",
+        alt="The sites of this lab with their counts",
+        column_config={
+            "age": st.column_config.NumberColumn("median age", format="%.0f"),
+            "title": st.column_config.TextColumn("title", width="large"),
+        },
+    )
+
+
+def _choose_row() -> None:
+    chosen, sites = st.session_state["site-list"].selection.rows, Lab.here().sites()
+    if chosen and chosen[0] < len(sites):
+        st.session_state["site"] = sites[chosen[0]]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _summary(key: cached.Stamp, site: str) -> site_facts.Summary:
+    return site_facts.summary(cached.store(site))
+
+
+def summary(site: str) -> site_facts.Summary:
+    """Return a site's counts."""
+    return _summary(cached.stamp(Lab.here().store(site)), site)
+
+
+def colours(sites: list[str]) -> dict[str, str]:
+    """Return the sites' colours: home, as the study bar has it, is the first."""
+    homes = list(choose.homes(choose.train_runs()))
+    home = st.session_state.get("home") or (homes[0] if homes else sites[0])
+    return words.site_colours(home, Lab.here().sites())
+
+
+def counts(site: str, beside: str) -> None:
+    """Draw the counts of a site, and of the one beside it, in one table."""
+    table = site_facts.compare([summary(name) for name in filter(None, (site, beside))])
+    worded = table.apply(
+        lambda row: [_worded(row.name, value) for value in row], axis=1, result_type="expand"
+    )
+    worded.columns = table.columns
+    worded.insert(0, "fact", [COUNTS.get(name, name.replace("view ", "View ")) for name in table.index])
+    base.table(worded, "counts", alt="Counts and demographics", height="content")
+
+
+def _worded(fact: str, value: float) -> str:
+    if fact.startswith("n_"):
+        return words.count(value)
+    if fact.startswith("age_") and fact != "age_known":
+        return f"{value:.0f}" if words.is_known(value) else words.undefined("no ages")
+    if fact == "images_per_patient":
+        return f"{value:.1f}"
+    return words.percent(value, reason="not said")
+
+
+def holds(site: str, beside: str) -> None:
+    """Draw counts, ages, evidence, prevalence and co-occurrence."""
+    from cxrlab.ui.figures import sites as figures
+
+    names, of = [name for name in (site, beside) if name], colours([site])
+    said = f"{site}: {words.count(len(cached.store(site)), 'image')}"
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.subheader("Counts", anchor=False)
+        counts(site, beside)
+    with right:
+        st.subheader("Ages", anchor=False)
+        tables = [site_facts.ages(cached.store(name)) for name in names]
+        base.show(
+            figures.ages(tables, of), "ages", data=pd.concat(tables),
+            caption=f"{words.listing(names)}; images with a known age.", alt="Share of images by age band and site",
+        )  # fmt: skip
+    _evidence_and_prevalence(site, names, of, said)
+    st.subheader("Labels that come together", anchor=False)
+    together = site_facts.cooccurrence(cached.store(site))
+    base.show(
+        figures.cooccurrence(together), "together", data=together,
+        caption=f"{said}. Of the images positive for the row's label, the share also positive for the column's; "
+        "images that do not say are left out.",
+        alt=f"Matrix of labels that come together at {site}",
+    )  # fmt: skip
+
+
+def _evidence_and_prevalence(site: str, names: list[str], of: dict[str, str], said: str) -> None:
+    from cxrlab.ui.figures import sites as figures
+
+    left, right = st.columns(2, gap="large")
+    labels = tuple(dict.fromkeys(label for name in names for label in cached.store(name).header.labels))
+    with left:
+        st.subheader("What the labeller said", anchor=False)
+        table = site_facts.evidence_counts(cached.store(site), labels)
+        base.show(
+            figures.evidence(table), "evidence-bars", data=table,
+            caption=f"{said}. Click a part to see its images.",
+            alt=f"Evidence a label at {site}: positive, negative, uncertain, not mentioned, not annotated",
+            select=_open_images,
+        )  # fmt: skip
+    with right:
+        st.subheader("How common", anchor=False)
+        tables = {name: site_facts.prevalence(cached.store(name), labels) for name in names}
+        base.show(
+            figures.prevalence(tables, of), "prevalence",
+            data=pd.concat([table.assign(site=name) for name, table in tables.items()]),
+            caption=f"{words.listing(names)}; unmentioned counts as negative, uncertain is left out; "
+            "intervals over patients (Wilson at the effective number of patients).",
+            alt="Prevalence of each label with its interval, by site",
+        )  # fmt: skip
+
+
+def _open_images() -> None:
+    points = st.session_state["evidence-bars"].selection.points
+    if points:
+        label, word = points[0]["customdata"][:2]
+        st.session_state.update({"label": label, "evidence": word, "about": "Images", "leaf": 1})
+
+
+def images(site: str) -> None:
+    """Draw the image browser: filters, a contact sheet, pages."""
+    read = cached.store(site)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = st.selectbox("Label", ["", *read.header.labels], key="label", bind="query-params", width=220,
+                             format_func=lambda name: name or "any")  # fmt: skip
+        word = st.selectbox(
+            "Evidence", EVIDENCE, key="evidence", bind="query-params", width=180, disabled=not label
+        )
+        split = st.segmented_control(
+            "Split, were this home", ["train", "val", "test"], key="split", bind="query-params"
+        )
+    rows = site_facts.find(read, label, word if label else "", split or "")
+    if not len(rows):
+        st.info(
+            f"No image of {site} is {word} for {label}." if label else f"No image of {site} is in this split."
+        )
+        return
+    n_pages = -(-len(rows) // A_PAGE)
+    leaf = st.pagination(n_pages, key="leaf", bind="query-params") if n_pages > 1 else 1
+    shown = rows[(min(leaf, n_pages) - 1) * A_PAGE :][:A_PAGE]
+    strips.sheet(
+        read.images(shown),
+        [caption_of(read, row) for row in shown],
+        [f"Radiograph {read.rows['image_id'][row]} of {site}: {said_of(read, row)}" for row in shown],
+        COLUMNS,
+        "browser",
+    )
+    st.caption(f"{words.count(len(rows), 'image')} of {len(read):,} at {site}.")
+
+
+def said_of(read, row: int) -> str:
+    """Return what is positive on an image, in words."""
+    return ", ".join(site_facts.positives_of(read, row)) or "nothing positive"
+
+
+def caption_of(read, row: int) -> str:
+    """Return age, sex and view in one short line."""
+    facts = read.rows.iloc[row]
+    age = f"{facts['age_years']:.0f} y" if words.is_known(facts["age_years"]) else ""
+    return " ".join(filter(None, (age, facts["sex"], facts["view"]))) or facts["image_id"]
+
+
+def changes(site: str) -> None:
+    """Draw what we did to the site: ledger, quarantine, store."""
+    read = cached.store(site)
+    st.subheader("What became of its labels", anchor=False)
+    base.table(site_facts.ledger(read), "ledger", alt=f"Native labels of {site} and what they became")
+    st.subheader("What was left out", anchor=False)
+    if len(read.quarantine):
+        base.table(read.quarantine, "quarantine", alt=f"Files of {site} left out, with reasons")
+    else:
+        st.caption("Nothing: every file could be used.")
+    st.subheader("The store", anchor=False)
+    height, width = read.image_shape
+    facts = {
+        "file": str(read.path),
+        "disk": words.size(read.path.stat().st_size),
+        "images": f"{len(read):,} of {height} × {width} px",
+        "digest": read.digest[:16],
+        "source": read.header.source,
+        "masks": ", ".join(read.mask_names) or "none",
+        "preprocess": ", ".join(f"{k}: {v}" for k, v in read.header.preprocess.items() if k != "recipe"),
+    }
+    st.table(pd.DataFrame({"fact": list(facts), "value": list(facts.values())}), hide_index=True)
+    with frame.caught():
+        if st.button("Check every byte", key="check", help="Reads all images and compares their checksums"):
+            from cxrlab import store
+
+            with st.spinner(f"Reading {words.count(len(read), 'image')}"):
+                wrong = store.check(read.path)
+            for sentence in wrong:
+                st.error(sentence)
+            if not wrong:
+                st.success(f"All {words.count(len(read), 'image')} are as they were written.")

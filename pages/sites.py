@@ -1,0 +1,55 @@
+"""What does each site hold, and what did we do to it?"""
+
+import streamlit as st
+
+from cxrlab.paths import Lab
+from cxrlab.ui import cached, frame, import_form, site_parts
+
+TABS = ("What it holds", "Images", "What we did to it")
+
+
+def chosen_site(sites: list[str]) -> None:
+    site_parts.listing(sites)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        site = st.selectbox("Site", sites, key="site", bind="query-params", width=220)
+        others = ["", *(name for name in sites if name != site)]
+        beside = st.selectbox(
+            "Beside",
+            others,
+            key="beside",
+            bind="query-params",
+            width=220,
+            format_func=lambda name: name or "no other",
+        )
+    read = cached.store(site)
+    frame.badges(synthetic=read.header.synthetic)
+    holds, images, changes = st.tabs(TABS, key="about", bind="query-params")
+    if holds.open:
+        with holds:
+            site_parts.holds(site, beside)
+    if images.open:
+        with images:
+            site_parts.images(site)
+    if changes.open:
+        with changes:
+            site_parts.changes(site)
+
+
+with frame.page("Sites", "What does each site hold, and what did we do to it?"):
+    names = Lab.here().sites()
+    if not names:
+        st.info("No site in this lab yet. Import one here, or build the demo study on Home.")
+    do = st.segmented_control(
+        "Do",
+        ["look", "import"],
+        default="look" if names else "import",
+        required=True,
+        format_func=lambda name: "Look at the sites" if name == "look" else "Import a site",
+        key="do",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if do == "import" or not names:
+        import_form.draw()
+    else:
+        chosen_site(names)
