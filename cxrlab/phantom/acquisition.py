@@ -18,12 +18,12 @@ from cxrlab.phantom.physics import Shadow
 class Acquisition:
     """How a hospital takes and processes its pictures."""
 
-    photons: float = 9000.0  # quanta a pixel before the body; fewer = noisier
-    scatter: float = 0.35  # scattered share, as a fraction of the local mean primary
-    blur_px: float = 0.55  # focal spot and detector, standard deviation in pixels of the canvas
-    window: tuple[float, float] = (0.03, 0.97)  # percentiles of the body mapped to dark and light
+    photons: float = 30000.0  # quanta a pixel before the body; fewer = noisier
+    scatter: float = 0.18  # scattered share, as a fraction of the local mean primary
+    blur_px: float = 0.40  # focal spot and detector, standard deviation in pixels of the canvas
+    window: tuple[float, float] = (0.02, 0.985)  # percentiles of the body mapped to dark and light
     gamma: float = 1.0  # > 1 darkens the lungs
-    slope: float = 4.6  # steepness of the S-shaped film curve; 0 is linear
+    slope: float = 3.4  # steepness of the S-shaped film curve; 0 is linear
     sharpen: float = 0.35  # unsharp masking
     equalise: float = 0.0  # clip limit of local histogram equalisation; 0 is none
     levels: tuple[float, float] = (6, 238)  # darkest and lightest grey stored
@@ -41,7 +41,10 @@ def expose(shadow: Shadow, how: Acquisition, ap: bool, rng: np.random.Generator)
     """Return the stored picture of `shadow`."""
     n = rng.standard_normal(4)
     rays = np.exp(-shadow.depth)
-    rays = rays + np.float32(how.scatter * (1.35 if ap else 1.0)) * blur(rays, 14.0)
+    # Only what a ray met can scatter it; beside the person there is nothing.
+    rays = rays + np.float32(how.scatter * (1.35 if ap else 1.0)) * blur(
+        rays * np.minimum(shadow.depth, 1) * shadow.body, 14.0
+    )
     dose = how.photons * float(np.exp(0.25 * n[0])) * (0.6 if ap else 1.0)
     grain = rng.standard_normal((SIZE, SIZE), dtype=np.float32)
     rays += np.sqrt(rays * np.float32(1 / dose)) * grain

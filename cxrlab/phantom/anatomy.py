@@ -41,6 +41,7 @@ class Anatomy:
     knob: float  # size of the aortic arch
     thymus: float
     shift: float  # mediastinal shift
+    leads: int  # 0 none; otherwise the seed of the wires that lie on the chest
     pose: tuple[float, float, float, float]  # scale, angle (rad), dx, dy
     wobble: int  # seed of the outlines' small irregularities
 
@@ -75,6 +76,7 @@ def grow(rng: np.random.Generator, age_years: float, sex: str, size: float, wobb
         knob=float(np.clip(0.35 + 0.5 * old + 0.15 * n[14] - 0.3 * child, 0, 1.2)),
         thymus=float(child > 0.85) * abs(float(n[15])) * 0.6,
         shift=0.0,
+        leads=0,
         pose=(1.0, 0.0, 0.0, 0.0),
         wobble=wobble,
     )
@@ -93,12 +95,12 @@ _LUNG = np.array(
         [0.995, 1.00, 0.55],
         [0.975, 1.00, 0.98],
         [0.955, 1.00, 1.00],
-        [0.90, 1.00, 0.62],
-        [0.78, 1.00, 0.20],
-        [0.60, 1.00, 0.00],
+        [0.90, 1.00, 0.66],
+        [0.78, 1.00, 0.28],
+        [0.60, 1.00, 0.04],
         [0.42, 1.00, 0.00],
-        [0.26, 1.00, 0.16],
-        [0.12, 1.00, 0.42],
+        [0.26, 1.00, 0.10],
+        [0.12, 1.00, 0.30],
         [0.07, 0.95, 0.20],
         [0.07, 0.75, 0],
         [0.09, 0.50, 0],
@@ -123,10 +125,10 @@ _HEART = np.array(
         [0.84, 1.00],
         [0.985, 0.90],
         [0.985, 0.78],
-        [0.88, 0.60],
-        [0.70, 0.40],
-        [0.54, 0.22],
-        [0.44, 0.05],
+        [0.93, 0.61],
+        [0.79, 0.42],
+        [0.60, 0.23],
+        [0.47, 0.06],
         [0.20, -0.06],
     ],
     np.float32,
@@ -226,11 +228,11 @@ class Outlines:
             (-0.060, 0.55),
         ]
         left = [
-            (0.055, 0.55),
-            (0.074 + 0.01 * b.knob, 0.38),
-            (0.060 + 0.014 * b.knob, 0.335),
-            (0.062 + 0.030 * b.knob + 0.05 * t, 0.275),
-            (0.052 + 0.016 * b.knob + 0.05 * t, 0.20),
+            (0.055, 0.58),
+            (0.073, 0.42),
+            (0.064 + 0.018 * b.knob, 0.34),
+            (0.060 + 0.034 * b.knob + 0.05 * t, 0.26),
+            (0.050 + 0.012 * b.knob + 0.05 * t, 0.18),
             (0.048, 0.10),
             (0.050, -0.30),
         ]

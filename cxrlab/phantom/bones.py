@@ -1,6 +1,6 @@
 """Bones: ribs, spine, collar bones, shoulder blades, upper arms.
 
-In:    outlines of one anatomy.
+In:    outlines of one anatomy, a random generator for their small irregularities.
 Out:   centimetres of bone along each ray.
 Never: soft tissue, findings.
 """
@@ -8,175 +8,152 @@ Never: soft tissue, findings.
 import numpy as np
 
 from cxrlab.phantom.anatomy import SIDES, Outlines
-from cxrlab.phantom.brush import SIZE, blur, fill, spline, stroke
+from cxrlab.phantom.brush import GRID_X, SIZE, blur, canvas, disc, fill, ribbon, spline, stroke
 
-
-def _rib(lines: Outlines, side: int, k: int, wobble: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle lines of rib k's posterior and anterior arc, body frame."""
-    b = lines.body
-    span = 0.5 * sum(b.dome) - b.apex
-    step = span / (8.7 - 0.5 * b.child)
-    y0 = b.apex - 0.010 + (k - 0.6) * step
-    drop = b.rib_drop * (0.55 + 0.10 * k) + wobble[0] * 0.004
-    turn_y = y0 + drop
-    wall = float(lines.chest_wall(np.array([turn_y]))[0]) + 0.006
-    if k == 0:
-        wall, drop = wall * 0.80, drop * 0.9
-    start = float(lines.spine_x(y0)) + side * 0.030
-    out = side * wall
-    posterior = np.array(
-        [
-            (start, y0),
-            (start + (out - start) * 0.30, y0 - 0.010 + 0.10 * drop),
-            (start + (out - start) * 0.62, y0 + 0.22 * drop),
-            (start + (out - start) * 0.87, y0 + 0.60 * drop),
-            (out, turn_y),
-        ]
-    )
-    fall = drop * 0.75 + 0.030 + 0.030 * (1 - b.child)
-    reach = max(0.42 - 0.015 * k, 0.30)
-    anterior = np.array(
-        [
-            (out, turn_y),
-            (out * 0.985, turn_y + 0.30 * fall),
-            (out * 0.86, turn_y + 0.66 * fall),
-            (out * 0.66, turn_y + 0.92 * fall),
-            (out * reach, turn_y + fall * (1.0 if k > 1 else 0.8)),
-        ]
-    )
-    return spline(posterior, closed=False), spline(anterior, closed=False)
-
-
-def _ribbon(line: np.ndarray, wide: np.ndarray) -> np.ndarray:
-    """Return the closed outline of a band along `line`, (n, 2), with half widths (n,)."""
-    along = np.gradient(line, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-6
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) * wide[:, None]
-    return np.concatenate([line + across, (line - across)[::-1]])
+_RIBS = 10
+_FRONT = 10  # ribs with a front arc
 
 
 def ribs_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     """Return rib bone, cm, (SIZE, SIZE) float32: tubes, so their edges are the brightest."""
     b = lines.body
-    half = SIZE * (0.0098 - 0.0012 * b.child) * b.pose[0]
-    back, back_in, front, front_in = (np.zeros((SIZE, SIZE), np.uint8) for _ in range(4))
-    wobble = rng.standard_normal((2, 11, 2))
-    for side in SIDES:
-        for k in range(11):
-            posterior, anterior = _rib(lines, side, k, wobble[(side + 1) // 2, k])
-            posterior, anterior = lines.place(posterior), lines.place(anterior)
-            wide = half * (0.86 + 0.07 * wobble[0, k, 1]) * np.linspace(0.75, 1.1, len(posterior))
-            fill(_ribbon(posterior, wide), into=back)
-            fill(_ribbon(posterior, wide * 0.52), into=back_in)
-            if k < 8:
-                wide = half * np.linspace(1.05, 1.22, len(anterior))
-                fill(_ribbon(anterior, wide), into=front, level=205)
-                fill(_ribbon(anterior, wide * 0.55), into=front_in, level=205)
-    tube = back * np.float32(0.52) - back_in * np.float32(0.22)
-    tube += front * np.float32(0.34) - front_in * np.float32(0.14)
-    return blur(tube, 0.8) * np.float32((1 - 0.30 * b.child) / 255)
+    back, front = _rib_lines(lines, rng)
+    half = SIZE * (0.0112 - 0.0014 * b.child) * b.pose[0]
+    uneven = 1 + 0.06 * rng.standard_normal((2, _RIBS, 1))
+    outer, inner = canvas(), canvas()
+    wide = half * np.linspace(0.72, 1.08, back.shape[2]) * uneven
+    for side in (0, 1):
+        fill(ribbon(back[side], wide[side]), into=outer)
+        fill(ribbon(back[side], wide[side] * 0.58), into=inner)
+    tube = outer * np.float32(1.05) - inner * np.float32(0.55)
+    outer, inner = canvas(), canvas()
+    wide = half * np.linspace(0.98, 1.25, front.shape[2]) * uneven[:, :_FRONT]
+    for side in (0, 1):
+        fill(ribbon(front[side], wide[side]), into=outer)
+        fill(ribbon(front[side], wide[side] * 0.62), into=inner)
+    # Towards the breast bone a rib turns to cartilage and fades.
+    away = np.abs(GRID_X[0] - lines.place(np.array([0.0, 0.4]))[0]) / (b.half_width * SIZE)
+    tube += (outer * np.float32(0.72) - inner * np.float32(0.40)) * np.clip((away - 0.36) * 2.6, 0, 1)
+    # At the chest wall the rays run along the ribs.
+    tube *= 1 + 0.75 * np.clip(away, 0, 1.1) ** 6
+    return blur(tube, 0.65) * np.float32((1 - 0.25 * b.child) / 255)
+
+
+def _rib_lines(lines: Outlines, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle lines of the back and front arcs, (2, ribs, n, 2) canvas pixels, sides as in SIDES."""
+    b = lines.body
+    k = np.arange(_RIBS)[None, :]
+    side = np.array(SIDES)[:, None]
+    step = (0.5 * sum(b.dome) - b.apex) / (8.7 - 0.5 * b.child)
+    y0 = b.apex - 0.012 + (k - 0.6) * step + 0.003 * rng.standard_normal((2, _RIBS))
+    drop = b.rib_drop * (0.50 + 0.115 * k) + 0.004 * rng.standard_normal((2, _RIBS))
+    turn = y0 + drop
+    wall = (lines.chest_wall(turn) + 0.007) * np.where(k == 0, 0.85, 1.0)
+    x0 = lines.spine_x(y0) + side * 0.024
+    x1 = side * wall
+    across = np.array([0, 0.28, 0.60, 0.86, 1.0])
+    fall = np.array([0, 0.02, 0.22, 0.60, 1.0])
+    lift = np.array([0, -0.012, -0.006, 0, 0]) * (1 + 0.4 * b.child)
+    x = x0[..., None] + (x1 - x0)[..., None] * across
+    y = y0[..., None] + drop[..., None] * fall + lift
+    back = spline(np.stack([x, y], axis=-1).reshape(-1, 5, 2), per=6, closed=False)
+    fall_front = drop * 0.80 + 0.040 + 0.030 * (1 - b.child)
+    reach = np.maximum(0.40 - 0.012 * k, 0.28)
+    across = np.array([1.0, 0.985, 0.86, 0.64])
+    x = np.concatenate([x1[..., None] * across, (x1 * reach)[..., None]], axis=-1)
+    y = turn[..., None] + fall_front[..., None] * np.array([0, 0.30, 0.66, 0.92, 1.02])
+    front = spline(np.stack([x, y], axis=-1)[:, :_FRONT].reshape(-1, 5, 2), per=6, closed=False)
+    shape = (2, -1, back.shape[1], 2)
+    return lines.place(back).reshape(shape), lines.place(front).reshape(shape)
 
 
 def spine_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     """Return vertebral bone, cm, (SIZE, SIZE) float32: bodies, end plates, pedicles, spinous processes."""
     b = lines.body
     step = (0.5 * sum(b.dome) - b.apex) / (9.2 - 0.6 * b.child)
-    body, plate = np.zeros((SIZE, SIZE), np.uint8), np.zeros((SIZE, SIZE), np.uint8)
-    ring = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    oval = np.stack([np.cos(ring), np.sin(ring)], axis=1)
     top = b.apex - 5.3 * step
-    for k in range(int((1.02 - top) / step) + 1):
-        y = top + k * step
-        grow = 0.026 + 0.0010 * k
-        x = float(lines.spine_x(y))
-        h = step * 0.41
-        corner = [
-            (-grow, -h),
-            (0, -h * 0.92),
-            (grow, -h),
-            (grow * 0.88, 0),
-            (grow, h),
-            (0, h * 0.92),
-            (-grow, h),
-            (-grow * 0.88, 0),
-        ]
-        outline = lines.place(np.add(corner, (x, y)))
-        fill(outline, into=body, level=150)
-        stroke(plate, [outline[[0, 1, 2]], outline[[4, 5, 6]]], 1, 150)
-        stroke(plate, [outline[[2, 3, 4]], outline[[6, 7, 0]]], 1, 110)
-        for side in SIDES:
-            fill(
-                lines.place(oval * [0.0062, 0.0085] + [x + side * grow * 0.62, y - 0.2 * h]),
-                into=plate,
-                level=120,
-            )
-        fill(lines.place(oval * [0.0042, 0.012] + [x + b.turn, y + 0.55 * h]), into=plate, level=150)
-        wing = [(x - grow * 1.9, y - 0.35 * h), (x + grow * 1.9, y - 0.35 * h)]
-        stroke(body, [lines.place(np.array(wing))], 3, 80)
-    bone = body.astype(np.float32) * np.float32(2.2) + plate * np.float32(1.1)
-    return blur(bone, 1.0) * np.float32((1 - 0.35 * b.child) / 255)
+    k = np.arange(int((1.05 - top) / step) + 1)
+    y = top + k * step
+    middle = np.stack([lines.spine_x(y), y], axis=-1)[:, None, :]
+    size = np.stack([0.027 + 0.0009 * k, np.full(len(k), step * 0.42)], axis=-1)[:, None, :]
+    size = size * (1 + 0.03 * rng.standard_normal((len(k), 1, 2)))
+    box = np.array([(-1, -1), (0, -0.9), (1, -1), (0.86, 0), (1, 1), (0, 0.9), (-1, 1), (-0.86, 0)])
+    outline = lines.place(box * size + middle)
+    body, plate = canvas(), canvas()
+    fill(outline, into=body, level=135)
+    stroke(plate, np.concatenate([outline[:, :3], outline[:, 4:7]]), 1, 150)
+    stroke(plate, np.concatenate([outline[:, 2:5], outline[:, [6, 7, 0]]]), 1, 95)
+    ring = disc(8)
+    for side in SIDES:
+        fill(
+            lines.place(ring * [0.0064, 0.0090] + middle + size * [side * 0.60, -0.2]), into=plate, level=105
+        )
+    fill(
+        lines.place(ring * [0.0042, 0.0125] + middle + size * [0, 0.55] + [b.turn, 0]), into=plate, level=130
+    )
+    wings = lines.place(np.array([(-1.9, -0.35), (1.9, -0.35)]) * size + middle)
+    stroke(body, wings, 3, 62)
+    bone = body.astype(np.float32) * np.float32(2.0) + plate * np.float32(1.9)
+    return blur(bone, 0.9) * np.float32((1 - 0.30 * b.child) / 255)
 
 
 def shoulders_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     """Return collar bones, shoulder blades and upper arms, cm, (SIZE, SIZE) float32."""
     b = lines.body
-    bone, core = np.zeros((SIZE, SIZE), np.uint8), np.zeros((SIZE, SIZE), np.uint8)
-    n = rng.standard_normal((2, 4)) * 0.006
+    bone, core = canvas(), canvas()
+    jitter = rng.standard_normal((2, 4)) * 0.006
     s = b.shoulder
-    for side in SIDES:
-        j = n[(side + 1) // 2]
-        inner = b.apex + 0.055 + j[0] - 0.035 * b.ap
-        outer = s - 0.002 + j[1]
-        line = np.array(
-            [
-                (0.030, inner + 0.012),
-                (0.10, inner),
-                (0.19, inner - 0.012),
-                (0.27, outer + 0.012),
-                (0.345, outer),
-            ]
-        )
-        line = lines.place(spline(line * [side, 1] + [b.turn * 2, 0], closed=False))
+    inward = 0.070 if b.ap else 0.0  # the blades: turned out of the lungs for PA, over them for AP
+    clavicle = np.array([(0.028, 0.016), (0.09, 0.004), (0.18, -0.016), (0.28, -0.022), (0.395, -0.004)])
+    blade = np.array(
+        [
+            (0.41, 0.055),
+            (0.345, 0.018),
+            (0.285, 0.040),
+            (0.268, 0.12),
+            (0.282, 0.22),
+            (0.322, 0.33),
+            (0.362, 0.22),
+        ]
+    )
+    ridge = np.array([(0.300, 0.085), (0.350, 0.045), (0.415, 0.012)])
+    for side, j in zip(SIDES, jitter, strict=True):
+        flip = np.array([side, 1])
+        tilt = np.linspace(b.apex + 0.060 - 0.030 * b.ap + j[0], s - 0.010 + j[1], 5)[:, None] * [0, 1]
+        line = lines.place(spline((clavicle + tilt) * flip + [2 * b.turn, 0], closed=False))
         wide = (
-            SIZE * 0.0115 * np.interp(np.linspace(0, 1, len(line)), [0, 0.15, 0.6, 1], [1.2, 0.85, 0.8, 1.1])
+            SIZE
+            * 0.0125
+            * np.interp(np.linspace(0, 1, len(line)), [0, 0.15, 0.6, 1], [1.25, 0.85, 0.78, 1.1])
         )
-        fill(_ribbon(line, wide), into=bone, level=150)
-        fill(_ribbon(line, wide * 0.5), into=core, level=90)
-        # The blade: turned out of the lungs for PA, over them for AP.
-        inward = 0.075 if b.ap else 0.012
-        blade = np.array(
-            [
-                (0.375, s + 0.045),
-                (0.325 - inward, s + 0.035),
-                (0.285 - inward, s + 0.075),
-                (0.295 - inward, s + 0.21),
-                (0.325 - inward, s + 0.31),
-                (0.345 - inward * 0.6, s + 0.21),
-                (0.375, s + 0.11),
-            ]
-        )
-        outline = lines.place(spline(np.add(blade, j[2:]) * [side, 1], per=6))
-        thin = fill(outline, level=34)
-        np.maximum(bone, thin, out=bone)
-        stroke(bone, [np.concatenate([outline, outline[:1]])], 1, 62)
-        spine = lines.place(
-            np.array([(0.29 - inward, s + 0.075), (0.34, s + 0.030), (0.39, s + 0.018)]) * [side, 1]
-        )
-        stroke(bone, [spine], 3, 90)
-        head = lines.place(np.array([(0.405, s + 0.060)]) * [side, 1])
-        ring = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        ball = np.stack([np.cos(ring), np.sin(ring)], axis=1) * SIZE * 0.036
-        fill(head + ball, into=bone, level=120)
-        fill(head + ball * 0.78, into=core, level=60)
-        away = (0.50 if not b.ap else 0.475) + 0.02 * b.size
-        shaft = lines.place(
-            spline(
-                np.array([(0.412, s + 0.07), (0.455, s + 0.18), (away, s + 0.36), (away + 0.06, 1.2)])
-                * [side, 1],
-                closed=False,
-            )
-        )
-        fill(_ribbon(shaft, np.full(len(shaft), SIZE * 0.019)), into=bone, level=140)
-        fill(_ribbon(shaft, np.full(len(shaft), SIZE * 0.010)), into=core, level=80)
-    cm = bone.astype(np.float32) - core
-    return blur(cm, 0.9) * np.float32((1.5 - 0.6 * b.child) / 255)
+        fill(ribbon(line[None], wide[None]), into=bone, level=175)
+        fill(ribbon(line[None], wide[None] * 0.55), into=core, level=75)
+        outline = lines.place(spline((blade - [inward, -s] + j[2:]) * flip, per=6))
+        np.maximum(bone, fill(outline, level=42), out=bone)
+        stroke(bone, np.concatenate([outline, outline[:1]]), 1, 85)
+        stroke(bone, lines.place(spline((ridge - [inward * 0.6, -s]) * flip, closed=False)), 4, 100)
+        head = lines.place(np.array([0.428, s + 0.066]) * flip)
+        fill(head + disc(14) * (SIZE * 0.046), into=bone, level=140)
+        fill(head + disc(14) * (SIZE * 0.038), into=core, level=45)
+        shaft = lines.place(spline(arm_line(lines) * flip, closed=False))
+        wide = np.full((1, len(shaft)), SIZE * 0.020)
+        fill(ribbon(shaft[None], wide), into=bone, level=170)
+        fill(ribbon(shaft[None], wide * 0.5), into=core, level=80)
+    cm = bone.astype(np.float32) - np.minimum(core, bone)
+    return blur(cm, 0.8) * np.float32((2.3 - 0.9 * b.child) / 255)
+
+
+def arm_line(lines: Outlines) -> np.ndarray:
+    """Return the middle line of the patient's left arm, body frame, (4, 2)."""
+    b = lines.body
+    # PA: hands on hips, elbows out of the picture; AP: the arms lie beside the trunk.
+    away = 0.475 if b.ap else 0.545
+    away += 0.022 * b.size + 0.02 * b.child
+    return np.array(
+        [
+            (0.432, b.shoulder + 0.075),
+            (0.465, b.shoulder + 0.17),
+            (away, b.shoulder + 0.40),
+            (away + 0.05, 1.25),
+        ]
+    )

@@ -28,32 +28,62 @@ _WEIGHTS = {per: _weights(per) for per in (4, 6, 8, 12)}
 
 
 def spline(points: np.ndarray, per: int = 8, *, closed: bool = True) -> np.ndarray:
-    """Return a smooth curve through `points`, (n, 2) → (n * per, 2); an open one keeps its two ends."""
+    """Return smooth curves through `points`, (..., n, 2) → (..., n * per, 2).
+
+    Open curves keep their two ends and have (n - 1) * per + 1 points.
+    """
     points = np.asarray(points, np.float32)
-    if not closed:
-        points = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-        neighbours = np.stack([points[:-3], points[1:-2], points[2:-1], points[3:]])
+    if closed:
+        padded = np.concatenate([points[..., -1:, :], points, points[..., :2, :]], axis=-2)
     else:
-        neighbours = np.stack([np.roll(points, 1, 0), points, np.roll(points, -1, 0), np.roll(points, -2, 0)])
-    curve = np.einsum("pk,knc->npc", _WEIGHTS[per], neighbours).reshape(-1, 2)
-    return curve if closed else np.concatenate([curve, points[-2:-1]])
+        before = 2 * points[..., :1, :] - points[..., 1:2, :]
+        after = 2 * points[..., -1:, :] - points[..., -2:-1, :]
+        padded = np.concatenate([before, points, after], axis=-2)
+    m = padded.shape[-2] - 3
+    neighbours = np.stack([padded[..., k : k + m, :] for k in range(4)], axis=-2)  # (..., m, 4, 2)
+    curve = (_WEIGHTS[per] @ neighbours).reshape(*points.shape[:-2], m * per, 2)
+    return curve if closed else np.concatenate([curve, points[..., -1:, :]], axis=-2)
+
+
+def ribbon(line: np.ndarray, wide: np.ndarray) -> np.ndarray:
+    """Return closed outlines of bands along `line`, (m, n, 2), with half widths (m, n): (m, 2n, 2)."""
+    along = np.gradient(line, axis=1)
+    along /= np.linalg.norm(along, axis=2, keepdims=True) + 1e-6
+    across = np.stack([-along[..., 1], along[..., 0]], axis=2) * wide[..., None]
+    return np.concatenate([line + across, (line - across)[:, ::-1]], axis=1)
+
+
+def disc(n: int) -> np.ndarray:
+    """Return `n` points on the unit circle, (n, 2)."""
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def canvas() -> np.ndarray:
+    """Return an empty (SIZE, SIZE) uint8 layer."""
+    return np.zeros((SIZE, SIZE), np.uint8)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(points * np.float32(1 << _SHIFT)).astype(np.int32)
 
 
-def fill(*outlines: np.ndarray, level: int = 255, into: np.ndarray | None = None) -> np.ndarray:
-    """Return a (SIZE, SIZE) uint8 layer with closed `outlines` ((n, 2) pixels) filled, edges antialiased."""
-    layer = np.zeros((SIZE, SIZE), np.uint8) if into is None else into
-    for outline in outlines:
-        cv2.fillPoly(layer, [_fixed(outline)], level, cv2.LINE_AA, _SHIFT)
+def fill(outlines: np.ndarray, *, level: int = 255, into: np.ndarray | None = None) -> np.ndarray:
+    """Return a uint8 layer with closed outlines, (n, 2) or (m, n, 2) pixels, filled; edges antialiased."""
+    layer = canvas() if into is None else into
+    fixed = _fixed(outlines)
+    # One call each: cv2 would leave the overlap of two outlines of one call empty.
+    for outline in fixed if fixed.ndim == 3 else fixed[None]:
+        cv2.fillPoly(layer, [outline], level, cv2.LINE_AA, _SHIFT)
     return layer
 
 
-def stroke(layer: np.ndarray, lines: list[np.ndarray], thickness: int, level: int) -> np.ndarray:
-    """Draw open `lines`, each (n, 2) pixels, into a uint8 layer and return it."""
-    cv2.polylines(layer, [_fixed(line) for line in lines], False, level, thickness, cv2.LINE_AA, _SHIFT)
+def stroke(layer: np.ndarray, lines: np.ndarray, thickness: int, level: int) -> np.ndarray:
+    """Draw open lines, (n, 2) or (m, n, 2) pixels, into a uint8 layer and return it."""
+    fixed = _fixed(lines)
+    cv2.polylines(
+        layer, list(fixed if fixed.ndim == 3 else fixed[None]), False, level, thickness, cv2.LINE_AA, _SHIFT
+    )
     return layer
 
 
@@ -85,7 +115,7 @@ def bulge(mask: np.ndarray, radius: float, shrink: int = 1) -> np.ndarray:
         mask = cv2.resize(mask, (SIZE // shrink, SIZE // shrink), interpolation=cv2.INTER_AREA)
     inside = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 3)
     gap = 1 - np.minimum(inside * np.float32(shrink / radius), 1)
-    thick = np.sqrt(1 - gap * gap)
+    thick = 1 - gap * gap  # a parabola: a circle's steep foot would show the pixels' stairs
     if shrink > 1:
         thick = cv2.resize(thick, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     return thick

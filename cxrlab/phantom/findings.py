@@ -14,7 +14,7 @@ import numpy as np
 
 from cxrlab.phantom import brush
 from cxrlab.phantom.anatomy import SIDES, Anatomy, Outlines
-from cxrlab.phantom.brush import GRID_X, GRID_Y, SIZE, blur, fill, logistic, spline, stroke, unit
+from cxrlab.phantom.brush import GRID_X, GRID_Y, SIZE, blur, canvas, fill, logistic, spline, stroke, unit
 from cxrlab.phantom.vessels import Tree
 
 MASKED = 0.10  # a pixel belongs to an opacity when it fills this much of the air there
@@ -62,7 +62,7 @@ def reshape(body: Anatomy, findings: tuple[Finding, ...]) -> Anatomy:
             )
         elif f.label == "Atelectasis":
             dome[which] -= 0.080 * s
-            body = replace(body, dome=(dome[0], dome[1]), shift=body.shift + f.side * 0.014 * s)
+            body = replace(body, dome=(dome[0], dome[1]), shift=body.shift + f.side * 0.008 * s)
         elif f.label == "Pneumothorax" and s > 0.6:
             body = replace(body, shift=body.shift - f.side * 0.06 * (s - 0.6))
     return body
@@ -113,7 +113,7 @@ def effusion(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
         drop = (0.075 + 0.06 * u[1]) * SIZE
         surface = y1 - high + drop * (1 - t**2.2) - 0.25 * drop * np.maximum(0, 0.35 - t)
         soft = 0.055 * SIZE if b.ap else 0.008 * SIZE
-        share = logistic((GRID_Y - surface) / soft) * np.float32(0.62 if b.ap else 0.9)
+        share = logistic((GRID_Y - surface) / soft) * np.float32(0.74 if b.ap else 0.9)
         share *= np.float32(min(1.0, 0.5 + 2.5 * f.severity)) * unit(scene.hemithorax[side])
         _fill_in(scene, share, f.label, 0.3)
 
@@ -126,8 +126,9 @@ def pneumothorax(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
     hilum = scene.lines.hila[side]
     away = points - hilum
     high = np.clip((b.dome[0] - points[:, 1]) / (b.dome[0] - b.apex), 0, 1)
+    lateral = np.clip(np.abs(points[:, 0]) / b.half_width * 2.5 - 0.3, 0, 1)
     # Standing, air rises: the apex falls first, the base last.
-    give = (0.05 + 0.50 * f.severity) * (0.55 + 0.60 * high) * (1 + 0.05 * rng.standard_normal(len(points)))
+    give = (0.05 + 0.50 * f.severity) * (0.35 + 0.80 * high) * lateral
     outline = scene.lines.place(spline(hilum + away * (1 - np.clip(give, 0, 0.82))[:, None]))
     lung = unit(fill(outline))
     rim = unit(scene.hemithorax[side]) * (1 - lung)
@@ -135,7 +136,7 @@ def pneumothorax(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
     scene.vessels *= 1 - rim
     scene.air *= 1 + 0.12 * rim
     scene.density += unit(scene.hemithorax[side]) * lung * np.float32(0.30 * f.severity)
-    line = stroke(np.zeros((SIZE, SIZE), np.uint8), [np.concatenate([outline, outline[:1]])], 1, 255)
+    line = stroke(canvas(), np.concatenate([outline, outline[:1]]), 1, 255)
     scene.extra += blur(unit(line), 0.6) * scene.free * np.float32(1.1)
     scene.masks[f.label] = (rim > 0.5) & scene.free
 
@@ -164,16 +165,16 @@ def consolidation(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
         up = (v - top) * (fissure if sharp > 0 else fuzzy)
         down = (low - v) * (fissure if sharp < 0 else fuzzy)
         at = _spot(scene, side, 0.55, float(np.clip((max(top, 0.05) + min(low, 0.95)) / 2, 0.15, 0.85)))
-        reach = 0.105 + 0.13 * f.severity
+        reach = 0.080 + 0.13 * f.severity
         blob = _cloud(at, reach, reach * 0.95) * (1 + 0.28 * noise)
         share = logistic((blob - 0.42) * 11) * logistic(up) * logistic(down)
         tubes = stroke(
-            np.zeros((SIZE, SIZE), np.uint8),
-            list(scene.tree.segments[0]) + list(scene.tree.segments[1]),
-            2,
+            canvas(),
+            np.concatenate(scene.tree.segments[1:3]),
+            1,
             255,
         )
-        share *= 1 - 0.55 * blur(unit(tubes), 0.8)
+        share *= 1 - 0.32 * blur(unit(tubes), 0.9)
         share *= np.float32(min(1.0, 0.45 + 0.55 * f.severity) * (f.severity > 0)) * unit(
             scene.hemithorax[side]
         )
@@ -188,9 +189,9 @@ def pneumonia(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
             at = _spot(scene, side, rng.uniform(0.3, 0.8), np.clip(rng.normal(0.68, 0.2), 0.2, 0.97))
             r = rng.uniform(0.055, 0.10) * (0.8 + 0.5 * f.severity)
             total += _cloud(at, r, r * rng.uniform(0.8, 1.2))
-        patchy = 0.55 + 0.45 * brush.field(rng, 26) + 0.35 * brush.field(rng, 52)
-        share = np.clip(total, 0, 1.3) * np.clip(blur(patchy, 1.0), 0.05, 1.4)
-        share = np.clip(share * np.float32((0.22 + 0.50 * f.severity) * (f.severity > 0)), 0, 0.85)
+        patchy = 0.8 + 0.25 * brush.field(rng, 14) + 0.40 * brush.field(rng, 36)
+        share = np.clip(total, 0, 1.2) * np.clip(blur(patchy, 1.6), 0.15, 1.3)
+        share = np.clip(share * np.float32((0.22 + 0.46 * f.severity) * (f.severity > 0)), 0, 0.80)
         _fill_in(scene, share * unit(scene.hemithorax[side]), f.label)
 
 
@@ -203,7 +204,7 @@ def edema(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
     for side in SIDES:
         at = scene.lines.place(lines_at := scene.lines.hila[side] + [side * 0.055, 0.05])
         share = _cloud(at, 0.115 + 0.05 * f.severity, 0.17 + 0.05 * f.severity)
-        share = share * np.float32(0.12 + 0.52 * f.severity) * (f.severity > 0) * noise
+        share = share * np.float32(0.16 + 0.52 * f.severity) * (f.severity > 0) * noise
         share = np.clip(share, 0, 0.85) * unit(scene.hemithorax[side])
         _fill_in(scene, share, f.label)
         for y in lines_at[1] + 0.09 + np.arange(7) * 0.017:
@@ -216,7 +217,7 @@ def edema(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
                 ]
             )
             septal.append(scene.lines.place(ends))
-    kerley = stroke(np.zeros((SIZE, SIZE), np.uint8), septal, 1, 255)
+    kerley = stroke(canvas(), np.array(septal), 1, 255)
     scene.extra += blur(unit(kerley), 0.5) * scene.free * np.float32(0.9 * f.severity)
     scene.density += scene.free * np.float32(0.07 * f.severity * (1 - b.child * 0.3))
 
@@ -224,7 +225,7 @@ def edema(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
 def atelectasis(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
     """Plates of airless lung above a raised diaphragm, in a hazy base."""
     side = f.side or 1
-    bands = np.zeros((SIZE, SIZE), np.uint8)
+    bands = canvas()
     for k in range(2 + int(rng.integers(3))):
         n = rng.random(5)
         y = 0.90 - 0.14 * k + 0.05 * n[0]
@@ -238,12 +239,12 @@ def atelectasis(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
         )
         stroke(
             bands,
-            [spline(ends, closed=False)],
-            2 + round((1 + 3 * n[0]) * (0.5 + 0.8 * f.severity)),
+            spline(ends, closed=False),
+            1 + round((0.6 + 1.8 * n[0]) * (0.5 + 0.8 * f.severity)),
             255,
         )
     plates = blur(unit(bands), 1.0) * unit(scene.hemithorax[side]) * (scene.air > 0.5)
-    scene.extra += plates * np.float32(4.6 * f.severity**0.6)
+    scene.extra += plates * np.float32(3.4 * f.severity**0.6)
     at = _spot(scene, side, 0.5, 0.97)
     haze = _cloud(at, 0.17, 0.075) * np.float32(0.55 * f.severity) * unit(scene.hemithorax[side])
     _fill_in(scene, haze, f.label, 0.12)
@@ -259,12 +260,12 @@ def lesion(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
         n = rng.random(4)
         side = f.side or int(SIDES[int(n[3] > 0.5)])
         side = side if k == 0 or n[3] < 0.6 else -side
-        at = _spot(scene, side, 0.34 + 0.46 * n[0], 0.14 + 0.70 * n[1])
-        radius = (0.020 + 0.062 * f.severity) * (1 if k == 0 else 0.45 + 0.5 * n[2]) * SIZE
+        at = _spot(scene, side, 0.40 + 0.42 * n[0], 0.16 + 0.66 * n[1])
+        radius = (0.026 + 0.064 * f.severity) * (1 if k == 0 else 0.45 + 0.5 * n[2]) * SIZE
         lobes = 1 + 0.10 * np.sin(2 * angle + 6 * n[0]) + 0.06 * rng.standard_normal(14)
         outline = at + np.stack([np.cos(angle), np.sin(angle)], axis=1) * (radius * lobes)[:, None]
         ball = fill(spline(outline, per=4))
-        thick = brush.bulge(ball, radius) * np.float32(
+        thick = np.sqrt(brush.bulge(ball, radius)) * np.float32(
             2 * radius / SIZE * 36
         )  # the canvas is about 36 cm wide
         inside = unit(scene.hemithorax[side])

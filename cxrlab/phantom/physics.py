@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxrlab.phantom import bones, brush, findings, trunk, vessels
+from cxrlab.phantom import bones, brush, devices, findings, trunk, vessels
 from cxrlab.phantom.anatomy import SIDES, Anatomy, Outlines
 from cxrlab.phantom.brush import GRID_Y, SIZE, blur, bulge, fill, unit
 
@@ -35,7 +35,7 @@ def cast(body: Anatomy, what: tuple[findings.Finding, ...] = ()) -> Shadow:
     lines = Outlines(body)
     rng = np.random.default_rng([body.wobble, 7])
     tissue, edge = trunk.tissue_cm(lines)
-    scene, heart, middle = _scene(lines, rng)
+    scene, core = _scene(lines, rng)
     findings.apply(scene, what)
 
     breasts = trunk.breasts_cm(lines)
@@ -43,50 +43,60 @@ def cast(body: Anatomy, what: tuple[findings.Finding, ...] = ()) -> Shadow:
     soft = soft * (1 + 0.018 * brush.field(rng, 7) + 0.010 * brush.field(rng, 30))
     air = scene.air * (1 - np.minimum(scene.density, 1))
     tree = vessels.vessels_cm(scene.tree, lines, scene.plump)
-    soft = soft - air + scene.extra + tree * scene.vessels * (scene.air > 0.3)
-    soft += (bulge(fill(heart), 0.10 * SIZE, shrink=2) * 2.2 + bulge(fill(middle), 0.04 * SIZE) * 1.6) * (
-        body.depth_cm / 21
-    )
+    soft = soft - air + scene.extra + tree * scene.vessels * np.minimum(scene.air * np.float32(0.13), 1)
+    soft += core * np.float32(2.0 * body.depth_cm / 21)
     soft -= trunk.windpipe_cm(lines)
     soft -= trunk.belly_gas_cm(lines, rng)
     bone = bones.ribs_cm(lines, rng) + bones.spine_cm(lines, rng) + bones.shoulders_cm(lines, rng)
     depth = np.maximum(soft, 0.04 * tissue) * np.float32(MU_SOFT)
     depth += bone * edge * np.float32((MU_BONE - MU_SOFT) * 1.0)
-    masks = {"lungs": scene.free, "heart": fill(heart) > 127, **scene.masks}
+    if body.leads:
+        depth += devices.wires_depth(lines)
+    masks = {"lungs": scene.free, "heart": fill(lines.heart) > 127, **scene.masks}
     return Shadow(depth.astype(np.float32), edge, masks)
 
 
-def _scene(lines: Outlines, rng: np.random.Generator) -> tuple[findings.Scene, np.ndarray, np.ndarray]:
+def _scene(lines: Outlines, rng: np.random.Generator) -> tuple[findings.Scene, np.ndarray]:
+    """Return the chest before findings, and how solid its middle is, 0..1."""
     b = lines.body
     hemithorax = {side: fill(lines.lungs[side]) for side in SIDES}
     both = np.maximum(hemithorax[-1], hemithorax[1])
-    heart, middle = lines.heart, lines.mediastinum
-    blocked = fill(heart, middle, lines.under_heart)
-    free = (both > 127) & (blocked < 128)
-    deep = LUNG_CM * (b.depth_cm / 21.5) ** 0.8 * (1 - 0.12 * max(b.size, 0) * 0.5)
-    air = bulge(both, 0.085 * SIZE) * unit(both) * np.float32(deep)
+    heart, middle = fill(lines.heart), fill(lines.mediastinum)
+    free = (both > 127) & (np.maximum(fill(lines.under_heart), np.maximum(heart, middle)) < 128)
+    # The great vessels leave the heart upwards: it has no upper border of its own.
+    _, _, top, bottom = lines.heart_span
+    y0, y1 = lines.place(np.array([[0, top], [0, top + 0.45 * (bottom - top)]]))[:, 1]
+    fade = np.clip((GRID_Y[:, :1] - y0) / (y1 - y0) + 0.25, 0, 1)
+    solid_heart = bulge(heart, 0.07 * SIZE, shrink=2) * 0.45 + unit(heart) * np.float32(0.55)
+    core = np.maximum(solid_heart * fade, unit(middle) * np.float32(0.62))
+    core = blur(core, 0.8)
+    deep = LUNG_CM * (b.depth_cm / 21.5) ** 0.8 * (1 - 0.06 * max(b.size, 0))
+    apex, full = lines.place(np.array([[0, b.apex - 0.02], [0, b.apex + 0.24]]))[:, 1]
+    rise = np.clip((GRID_Y[:, :1] - apex) / (full - apex), 0, 1)
+    air = bulge(both, 0.060 * SIZE) * unit(both) * (np.float32(deep) * (0.50 + 0.50 * rise))
     # Behind the heart some lung remains; in the middle, next to none.
-    hidden = np.maximum(unit(fill(heart)) * np.float32(0.62), unit(fill(middle)) * np.float32(0.90))
-    air *= 1 - blur(hidden, 0.8)
+    hidden = np.maximum(
+        unit(heart) * np.float32(0.30) + core * np.float32(0.30), unit(middle) * np.float32(0.86)
+    )
+    air *= 1 - blur(hidden, 0.7)
     # Lung also reaches down behind the domes, thinning out.
-    air += _sulcus_cm(lines, both)
-    texture = 0.05 * brush.field(rng, 56) + 0.035 * brush.field(rng, 110) + 0.04 * brush.field(rng, 8)
-    base = LUNG_DENSITY + 0.04 * (GRID_Y / SIZE - 0.4) + 0.05 * b.child
-    density = (base * (1 + texture)).astype(np.float32)
+    air += _sulcus_cm(both)
+    texture = 0.06 * brush.field(rng, 56) + 0.05 * brush.field(rng, 110) + 0.05 * brush.field(rng, 8)
+    base = LUNG_DENSITY + 0.06 * (GRID_Y[:, :1] / SIZE - 0.4) + 0.05 * b.child
     scene = findings.Scene(
         lines=lines,
         tree=vessels.grow(lines, rng),
         hemithorax=hemithorax,
         free=free,
         air=air.astype(np.float32),
-        density=density,
+        density=(base * (1 + texture)).astype(np.float32),
         vessels=np.ones((SIZE, SIZE), np.float32),
         extra=np.zeros((SIZE, SIZE), np.float32),
     )
-    return scene, heart, middle
+    return scene, core
 
 
-def _sulcus_cm(lines: Outlines, lungs: np.ndarray) -> np.ndarray:
+def _sulcus_cm(lungs: np.ndarray) -> np.ndarray:
     below = np.zeros((SIZE, SIZE), np.float32)
     drop = int(0.05 * SIZE)
     below[drop:] = lungs[:-drop]

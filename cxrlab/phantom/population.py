@@ -172,6 +172,7 @@ def _follow_up(
 def _today(body: anatomy.Anatomy, recipe: Recipe, ap: bool, rng: np.random.Generator) -> anatomy.Anatomy:
     """Return the body as it stands, or lies, before the detector today."""
     n = rng.standard_normal(6)
+    wired = ap and rng.random() < 0.6  # monitored at the bedside
     breath = 0.010 * n[0] - (0.045 if ap else 0.0)
     scale = recipe.zoom[0] * float(np.exp(recipe.zoom[1] * n[1]))
     pose = (
@@ -183,6 +184,7 @@ def _today(body: anatomy.Anatomy, recipe: Recipe, ap: bool, rng: np.random.Gener
     return replace(
         body,
         ap=ap,
+        leads=int(rng.integers(1, 2**31)) if wired else 0,
         dome=(body.dome[0] + breath, body.dome[1] + breath),
         turn=body.turn + 0.006 * float(n[5]) * (2 if ap else 1),
         pose=pose,

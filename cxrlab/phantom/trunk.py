@@ -1,4 +1,4 @@
-"""Soft tissue around the lungs: trunk, neck, shoulders, arms, breasts, and gas below the diaphragm.
+"""Soft tissue around the lungs: trunk, neck, shoulders, arms, breasts; the windpipe, and gas below the diaphragm.
 
 In:    outlines of one anatomy.
 Out:   centimetres of soft tissue (and of gas) along each ray.
@@ -8,69 +8,55 @@ Never: bones, lungs, findings.
 import numpy as np
 
 from cxrlab.phantom.anatomy import SIDES, Outlines
-from cxrlab.phantom.brush import SIZE, blur, bulge, fill, spline, stroke
+from cxrlab.phantom.bones import arm_line
+from cxrlab.phantom.brush import GRID_Y, SIZE, blur, bulge, canvas, disc, fill, ribbon, spline, stroke, unit
 
-
-def _mirror(half: list[tuple[float, float]]) -> np.ndarray:
-    """Return a closed outline from its patient's-left half, listed from top to bottom."""
-    points = np.array(half)
-    return np.concatenate([points, points[::-1] * [-1, 1]])
+_ROWS = np.linspace(0, 1, SIZE, dtype=np.float32)
 
 
 def silhouette(lines: Outlines) -> np.ndarray:
     """Return the outline of neck, shoulders and trunk, canvas pixels."""
     b = lines.body
-    wall = b.half_width + 0.040 + 0.022 * max(b.size, -0.8) + 0.012 * b.child
-    neck = 0.085 + 0.010 * (b.sex == "M") + 0.008 * b.size + 0.015 * b.child
-    s = b.shoulder - 0.03 * b.child
-    half = [
-        (neck * 1.12, -0.30),
-        (neck, s - 0.17),
-        (neck * 1.12, s - 0.10),
-        (neck * 1.9, s - 0.045),
-        (0.30, s - 0.005),
-        (0.40, s + 0.040),
-        (0.445, s + 0.11),
-        (wall + 0.065, s + 0.20),
-        (wall + 0.018, s + 0.30),
-        (wall, 0.58),
-        (wall - 0.006, 0.78),
-        (wall + 0.012 * b.size, 0.95),
-        (wall + 0.02 + 0.012 * b.size, 1.35),
-    ]
-    return lines.place(spline(_mirror(half)))
-
-
-def _arms(lines: Outlines) -> list[np.ndarray]:
-    b = lines.body
-    s = b.shoulder
-    thick = 0.062 + 0.010 * b.size
-    out = []
-    for side in SIDES:
-        # PA: hands on hips, elbows away from the body; AP: arms lie beside it.
-        away = (0.50 if not b.ap else 0.475) + 0.02 * b.size
-        centre = np.array([(0.37, s + 0.07), (0.43, s + 0.16), (away, s + 0.34), (away + 0.06, 1.2)])
-        ahead = np.array([[side * thick, -0.02]])
-        line = centre * [side, 1]
-        out.append(lines.place(spline(np.concatenate([line + ahead, (line - ahead)[::-1]]))))
-    return out
+    wall = b.half_width + 0.078 + 0.024 * max(b.size, -0.8) + 0.006 * b.child
+    neck = 0.112 + 0.012 * (b.sex == "M") + 0.010 * b.size + 0.020 * b.child
+    s = b.shoulder - 0.02 * b.child
+    half = np.array(
+        [
+            (neck * 1.05, -0.35),
+            (neck, s - 0.19),
+            (neck * 1.22, s - 0.105),
+            (0.235, s - 0.055),
+            (0.345, s - 0.022),
+            (0.430, s + 0.012),
+            (0.482, s + 0.075),
+            (0.480, s + 0.17),
+            (wall + 0.062, s + 0.27),
+            (wall + 0.020, s + 0.36),
+            (wall + 0.004, 0.66),
+            (wall, 0.80),
+            (wall + 0.008 + 0.010 * b.size, 0.95),
+            (wall + 0.02 + 0.012 * b.size, 1.35),
+        ]
+    )
+    return lines.place(spline(np.concatenate([half, half[::-1] * [-1, 1]])))
 
 
 def tissue_cm(lines: Outlines) -> tuple[np.ndarray, np.ndarray]:
     """Return soft tissue, cm, and the body's silhouette in 0..1; both (SIZE, SIZE) float32."""
     b = lines.body
-    whole = fill(silhouette(lines))
-    arms = fill(*_arms(lines))
-    rows = np.linspace(0, 1, SIZE, dtype=np.float32)
-    # The trunk is thin at the neck, deep at the belly.
-    profile = np.interp(rows, [0, 0.1, 0.25, 0.5, 0.8, 1], [0.62, 0.68, 0.86, 1.0, 1.04, 1.10]).astype(
-        np.float32
-    )
-    thick = bulge(whole, 0.11 * SIZE, shrink=2) * profile[:, None]
-    limbs = bulge(arms, 0.06 * SIZE, shrink=2) * np.float32(0.42)
-    cm = np.maximum(thick, limbs) * np.float32(b.depth_cm)
-    edge = np.maximum(whole, arms).astype(np.float32) / 255
-    return cm, edge
+    whole, arms = fill(silhouette(lines)), canvas()
+    wide = SIZE * (0.068 + 0.012 * b.size) * np.linspace(1.0, 0.85, 25)
+    for side in SIDES:
+        line = lines.place(spline(arm_line(lines) * [side, 1], closed=False))
+        fill(ribbon(line[None], wide[None]), into=arms)
+    # The trunk is thin at the neck and deep at the belly.
+    profile = np.interp(_ROWS, [0, 0.10, 0.20, 0.34, 0.75, 1], [0.54, 0.52, 0.64, 0.94, 1.06, 1.20])
+    thick = bulge(whole, 0.10 * SIZE, shrink=2) * profile.astype(np.float32)[:, None]
+    limbs = bulge(arms, 0.065 * SIZE, shrink=2) * np.float32(0.46)
+    edge = unit(np.maximum(whole, arms))
+    # The skin's edge is sharp though the flesh behind it thins out.
+    cm = (blur(np.maximum(thick, limbs), 1.6) * np.float32(0.95) + np.float32(0.05)) * edge
+    return cm * np.float32(b.depth_cm), edge
 
 
 def breasts_cm(lines: Outlines) -> np.ndarray | None:
@@ -78,72 +64,71 @@ def breasts_cm(lines: Outlines) -> np.ndarray | None:
     b = lines.body
     if b.child > 0.3:
         return None
-    layer = np.zeros((SIZE, SIZE), np.uint8)
     if b.breast:
-        r, low = 0.115 + 0.055 * b.breast, 0.60 + 0.09 * b.breast
+        r, low = 0.120 + 0.055 * b.breast, 0.60 + 0.085 * b.breast
         shape = np.array(
             [
-                (-0.9, -0.5),
-                (-0.3, -1.0),
-                (0.5, -0.95),
-                (1.0, -0.2),
-                (1.0, 0.4),
-                (0.5, 0.92),
-                (-0.2, 0.95),
-                (-0.85, 0.4),
+                (-0.85, -0.2),
+                (-0.5, -0.9),
+                (0.4, -1.1),
+                (1.15, -0.9),
+                (1.28, 0.1),
+                (0.9, 0.75),
+                (0.2, 0.98),
+                (-0.6, 0.66),
             ]
         )
-        depth, radius = 3.2 + 4.5 * b.breast, 0.09
+        depth, radius = 2.2 + 4.2 * b.breast, 0.10
     else:
-        r, low = 0.15, 0.33
-        shape = np.array([(-0.8, -0.6), (0.2, -0.9), (1.1, -1.0), (1.15, 0.1), (0.4, 0.62), (-0.7, 0.5)])
-        depth, radius = 1.5, 0.08
+        r, low = 0.155, 0.36
+        shape = np.array([(-0.8, -0.6), (0.2, -0.9), (1.1, -1.0), (1.25, 0.1), (0.5, 0.55), (-0.6, 0.5)])
+        depth, radius = 1.6, 0.09
+    layer = canvas()
     for side in SIDES:
-        points = shape * [r * 1.12 * side, r] + [side * (b.half_width * 0.57), low]
-        fill(lines.place(spline(points)), into=layer)
-    return bulge(layer, radius * SIZE, shrink=1) * np.float32(depth * 0.5)
+        fill(lines.place(spline(shape * [r * side, r] + [side * b.half_width * 0.60, low])), into=layer)
+    # The flesh hangs: its lower border is sharp, its upper one runs into the chest.
+    top, bottom = lines.place(np.array([[0, low - r], [0, low + 0.55 * r]]))[:, 1]
+    hang = np.clip((GRID_Y[:, :1] - top) / (bottom - top), 0, 1)
+    return bulge(layer, radius * SIZE, shrink=2) * unit(layer) * (hang * np.float32(depth))
 
 
 def windpipe_cm(lines: Outlines) -> np.ndarray:
     """Return air in the trachea and main bronchi, cm, (SIZE, SIZE) float32."""
     b = lines.body
     a, h = b.apex, b.dome[1] - b.apex
-    s = b.shift
-    carina = np.array([s + 0.004, a + 0.34 * h])
-    trunk = spline(np.array([(0.0, -0.2), (0.0, a), (s * 0.6 + 0.004, a + 0.18 * h), carina]), closed=False)
-    layer = np.zeros((SIZE, SIZE), np.uint8)
-    wide = max(round(SIZE * 0.030), 3)
-    stroke(layer, [lines.place(trunk)], wide, 255)
+    carina = np.array([b.shift + 0.006, a + 0.345 * h])
+    trunk = np.array([(0.0, -0.25), (0.0, a), (b.shift * 0.6 + 0.005, a + 0.18 * h), carina])
+    layer = canvas()
+    wide = round(SIZE * 0.031)
+    stroke(layer, lines.place(spline(trunk, closed=False)), wide, 255)
     for side in SIDES:
-        to = lines.hila[side] + [side * 0.005, 0.015]
-        stroke(
-            layer,
-            [lines.place(spline(np.array([carina, (carina + to) / 2 - [0, 0.008], to]), closed=False))],
-            wide - 3,
-            170,
-        )
-    return blur(layer.astype(np.float32), 1.2) * np.float32(1.5 * (1 - 0.35 * b.child) / 255)
+        to = lines.hila[side] + [side * 0.012, 0.022]
+        tube = spline(np.array([carina, (carina + to) / 2 - [0, 0.006], to]), closed=False)
+        stroke(layer, lines.place(tube), wide - 3, 170)
+    return blur(layer.astype(np.float32), 1.1) * np.float32(2.3 * (1 - 0.45 * b.child) / 255)
 
 
 def belly_gas_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     """Return gas in stomach and bowel, cm, (SIZE, SIZE) float32."""
     b = lines.body
-    layer = np.zeros((SIZE, SIZE), np.uint8)
-    angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+    layer = canvas()
     u = rng.random(8)
-    if u[0] < 0.7:
-        r = 0.030 + 0.035 * u[1]
-        at = np.array([0.12 + 0.07 * u[2], b.dome[1] + r + 0.022 + 0.02 * u[3]])
-        ring = np.stack(
-            [np.cos(angle) * r * (1.2 + u[4]), np.minimum(np.sin(angle) * r, r * (0.2 + 0.8 * u[5]))], axis=1
+    if u[0] < 0.75:
+        r = 0.022 + 0.040 * u[1] ** 2
+        at = np.array([0.11 + 0.09 * u[2], b.dome[1] + 0.4 * r + 0.030 + 0.03 * u[3]])
+        bubble = disc(10) * (1 + 0.15 * rng.standard_normal((10, 1)))
+        # Standing, the gas floats: a flat level below it.
+        bubble[:, 1] = np.minimum(bubble[:, 1], 0.15 + 0.85 * u[5])
+        fill(
+            lines.place(spline(at + bubble * [r * (1.0 + 0.9 * u[4]), r])),
+            into=layer,
+            level=int(90 + 130 * u[7]),
         )
-        fill(lines.place(spline(at + ring)), into=layer, level=200)
-    for _ in range(int(4 * u[6] * u[6] + 2 * b.child)):
+    for _ in range(int(5 * u[6] ** 2 + 2 * b.child)):
         v = rng.random(5)
-        at = np.array([(v[0] - 0.45) * 0.5, 0.84 + 0.16 * v[1]])
-        ring = np.stack(
-            [np.cos(angle) * (0.018 + 0.03 * v[2]), np.sin(angle) * (0.014 + 0.016 * v[3])], axis=1
+        at = np.array([(v[0] - 0.45) * 0.5, 0.85 + 0.15 * v[1]])
+        loop = (
+            disc(10) * [0.016 + 0.03 * v[2], 0.012 + 0.016 * v[3]] * (1 + 0.25 * rng.standard_normal((10, 1)))
         )
-        ring *= 1 + 0.25 * (rng.random((10, 1)) - 0.5)
-        fill(lines.place(spline(at + ring)), into=layer, level=int(60 + 120 * v[4]))
-    return blur(layer.astype(np.float32), 1.3) * np.float32(4.0 / 255)
+        fill(lines.place(spline(at + loop)), into=layer, level=int(40 + 110 * v[4]))
+    return blur(layer.astype(np.float32), 1.3) * np.float32(4.5 / 255)

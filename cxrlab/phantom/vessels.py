@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cxrlab.phantom.anatomy import SIDES, Outlines
-from cxrlab.phantom.brush import SIZE, blur, stroke
+from cxrlab.phantom.brush import SIZE, blur, canvas, stroke
 
 _GENERATIONS = 5
 _TRUNKS = np.array([-1.25, -0.75, -0.2, 0.25, 0.7, 1.15, 1.45])  # angles at the hilum; 0 lateral, + down
@@ -35,11 +35,11 @@ def grow(lines: Outlines, rng: np.random.Generator) -> Tree:
         angles.append(angle)
         sides.append(np.full(len(angle), side))
     start, angle, side = np.concatenate(starts), np.concatenate(angles), np.concatenate(sides)
-    length = np.full(len(start), 0.20 * height) * rng.uniform(0.75, 1.2, len(start))
+    length = np.full(len(start), 0.16 * height) * rng.uniform(0.6, 1.3, len(start))
     out = []
     for _ in range(_GENERATIONS):
         n = len(start)
-        bend = rng.standard_normal((n, 3)) * 0.13
+        bend = rng.standard_normal((n, 3)) * 0.20
         # Vessels fan out and, low in the lung, fall away from the heart.
         steps = np.cumsum(np.concatenate([angle[:, None], bend], axis=1), axis=1)[:, 1:]
         move = (
@@ -57,17 +57,17 @@ def grow(lines: Outlines, rng: np.random.Generator) -> Tree:
 
 def vessels_cm(tree: Tree, lines: Outlines, plump: float = 0.0) -> np.ndarray:
     """Return vessels and hilar roots, cm, (SIZE, SIZE) float32; `plump` 0..1 widens them, the upper ones most."""
-    thick = np.zeros((SIZE, SIZE), np.uint8)
-    fine = np.zeros((SIZE, SIZE), np.uint8)
-    for g, (wide, level) in enumerate(((4, 190), (3, 170), (2, 165), (1, 150), (1, 95))):
-        lines_of_g = list(tree.segments[g])
-        stroke(thick if g < 2 else fine, lines_of_g, wide + round(plump * (1.6 if g < 3 else 0.9)), level)
-    cm = blur(thick.astype(np.float32), 1.3) * np.float32(1.5 / 255)
-    cm += blur(fine.astype(np.float32), 0.7) * np.float32(0.95 / 255)
+    thick = canvas()
+    fine = canvas()
+    for g, (wide, level) in enumerate(((3, 220), (2, 200), (2, 130), (1, 120), (1, 75))):
+        stroke(
+            thick if g < 2 else fine, tree.segments[g], wide + round(plump * (1.6 if g < 3 else 0.9)), level
+        )
+    cm = blur(np.maximum(blur(thick, 1.1), blur(fine, 0.6)).astype(np.float32), 0.5) * np.float32(2.7 / 255)
     for side in SIDES:
         x, y = lines.place(lines.hila[side])
         x0, y0 = max(int(x) - 24, 0), max(int(y) - 30, 0)
         gy, gx = np.mgrid[y0 : min(y0 + 60, SIZE), x0 : min(x0 + 48, SIZE)].astype(np.float32)
         root = np.exp(-(((gx - x) / 9) ** 2) - ((gy - y) / 14) ** 2)
-        cm[y0 : y0 + 60, x0 : x0 + 48] += root * np.float32(1.3 + 1.2 * plump)
+        cm[y0 : y0 + 60, x0 : x0 + 48] += root * np.float32(2.0 + 1.4 * plump)
     return cm
