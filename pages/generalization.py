@@ -26,23 +26,14 @@ def findings(study: choose.Study, run_id: str) -> None:
     gaps = cached.gaps(run_id, study.home, sites[1:])
     st.markdown(report.headline(gaps, study.home))
     labels = list(cached.predictions(run_id, study.home).labels)
-    picture = st.empty()
     worst = sayings.worst_label(gaps)
     if len(gaps):
-        shown = st.session_state.get("label", worst)
-        with picture.container():
-            points = base.show(
-                figures.matrix(gaps, shown),
-                "gaps",
-                data=gaps,
-                caption=f"{KEY} Margin ±{words.number(gaps['margin'].iloc[0])}. {about(study, run_id)}",
-                alt=f"Gaps of {len(labels)} findings at {words.listing(sites[1:])}. {report.headline(gaps, study.home)}",
-                select=True,
-            )
-        clicked = clicks.fresh(points, "gaps")
-        if clicked and clicked[0] in labels:
-            st.session_state["label"] = clicked[0]
-            st.rerun()
+        base.show(
+            figures.matrix(gaps, st.session_state.get("label", worst)), "gap-matrix", data=gaps,
+            caption=f"{KEY} Margin ±{words.number(gaps['margin'].iloc[0])}. Click a cell to choose its finding. {about(study, run_id)}",
+            alt=f"Gaps of {words.count(len(labels), 'finding')} at {words.listing(sites[1:])}. {report.headline(gaps, study.home)}",
+            select=clicks.into("gap-matrix", "label", labels),
+        )  # fmt: skip
     st.subheader("One finding", anchor=False)
     first = labels.index(worst) if worst in labels else 0
     label = st.selectbox("Finding", labels, index=first, key="label", bind="query-params", width=260)

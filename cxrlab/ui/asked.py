@@ -78,6 +78,17 @@ def confusions(run_id: str, sites: tuple[str, ...], label: str, threshold: float
     return pd.DataFrame(rows)
 
 
+def confusion(run_id: str, site: str, label: str, threshold: float):
+    """Return report.confusion (metrics.binary.Confusion) at a threshold that is known."""
+    return report.confusion(cached.predictions(run_id, site), label, threshold)
+
+
+def support(run_id: str, site: str, label: str) -> dict[str, object]:
+    """Return the row of one label of report.performance: its counts and why it is undefined."""
+    table = cached.performance(run_id, site, None)
+    return table[table["label"] == label].iloc[0].to_dict()
+
+
 def transfer(run_id: str, home: str, externals: tuple[str, ...], label: str) -> pd.DataFrame:
     """Return report.transfer of one label."""
     return _transfer(_keys(run_id, (home, *externals)), run_id, home, externals, label)

@@ -158,6 +158,25 @@ def error(image: np.ndarray, rebuilt: np.ndarray) -> np.ndarray:
     return np.abs(image.astype(np.float32) - rebuilt.astype(np.float32)) / 255
 
 
+def triptych(image: np.ndarray, rebuilt: np.ndarray, side: int, top: float) -> np.ndarray:
+    """Return an image, its reconstruction and their absolute error side by side.
+
+    Args:
+        image: (H, W) uint8.
+        rebuilt: as `image`.
+        side: width of each, pixels.
+        top: the error (0 to 1) that is drawn strongest.
+
+    Returns:
+        (H', 3 * side + 8, 3) uint8.
+    """
+    black = np.zeros_like(image)
+    parts = [draw(image, side=side), draw(rebuilt, side=side)]
+    parts.append(draw(black, error(image, rebuilt), side=side, top=top, opacity=1))
+    gap = np.broadcast_to(np.array(NEAR_BLACK, np.uint8), (len(parts[0]), 4, 3))
+    return np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
+
+
 def png(picture: np.ndarray) -> bytes:
     """Return a PNG of an (H, W), (H, W, 3) or (H, W, 4) uint8 array."""
     turned = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[

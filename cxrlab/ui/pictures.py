@@ -87,24 +87,6 @@ def truth(site: str, row: int, label: str) -> tuple[np.ndarray | None, tuple]:
     return (mask if mask is not None and mask.any() else None), boxes
 
 
-def rebuilt(run_id: str, site: str, i: int, top: float) -> tuple[bytes, bytes, bytes]:
-    """Return (input, reconstruction, error) of pair `i`; the error's strongest colour is at `top` (0 to 1)."""
-    return _rebuilt(cached.stamp(Lab.here().run(run_id).reconstructions(site)), run_id, site, int(i), top)
-
-
-@st.cache_data(max_entries=300, show_spinner=False)
-def _rebuilt(key: cached.Stamp, run_id: str, site: str, i: int, top: float) -> tuple[bytes, bytes, bytes]:
-    pair = cached.reconstructions(run_id, site)
-    image, again = pair["images"][i], pair["rebuilt"][i]
-    black = np.zeros_like(image)
-    error = overlay.draw(black, overlay.error(image, again), side=TILE, top=top, opacity=1)
-    return (
-        overlay.png(overlay.draw(image, side=TILE)),
-        overlay.png(overlay.draw(again, side=TILE)),
-        overlay.png(error),
-    )
-
-
 @st.cache_data(show_spinner=False)
 def scale_bar() -> bytes:
     """Return the colours of a map from nothing to its strongest value."""

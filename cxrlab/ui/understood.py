@@ -12,9 +12,11 @@ import streamlit as st
 from cxrlab.errors import BadInput
 from cxrlab.paths import Lab
 from cxrlab.shift import density, latents
-from cxrlab.ui import cached, words
+from cxrlab.ui import cached, overlay, words
 
 MOST = 300  # images a site on the latent map
+SHOWN = 4  # pairs a kind
+SIDE = 132  # pixels of each picture of a triptych
 
 
 def errors_of(run_id: str, site: str, home: str) -> pd.DataFrame:
@@ -69,6 +71,25 @@ def pairs(run_id: str, site: str) -> pd.DataFrame:
     table = pd.DataFrame({name: kept[name] for name in ("image_id", "row", "re", "kind")})
     table["place"] = np.arange(len(table))
     return table
+
+
+def with_pairs(run_id: str, sites: tuple[str, ...]) -> list[str]:
+    """Return those of `sites` whose best and worst reconstructions were kept."""
+    run = Lab.here().run(run_id)
+    return [site for site in sites if run.reconstructions(site).exists()]
+
+
+def triptych(run_id: str, site: str, place: int, top: float) -> bytes:
+    """Return input, reconstruction and error side by side, PNG; the strongest colour is an error of `top` (0 to 1)."""
+    return _triptych(
+        cached.stamp(Lab.here().run(run_id).reconstructions(site)), run_id, site, int(place), top
+    )
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _triptych(key: cached.Stamp, run_id: str, site: str, place: int, top: float) -> bytes:
+    kept = cached.reconstructions(run_id, site)
+    return overlay.png(overlay.triptych(kept["images"][place], kept["rebuilt"][place], 2 * SIDE, top))
 
 
 def strongest_error(run_id: str, site: str) -> float:

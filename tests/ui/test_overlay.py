@@ -105,3 +105,10 @@ def test_the_error_of_an_image_against_itself_is_zero():
 def test_the_scale_bar_gets_brighter_to_the_right():
     bar = cv2.imdecode(np.frombuffer(overlay.scale_bar(), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert bar[0, 0] < bar[0, 128] < bar[0, -1]
+
+
+def test_a_triptych_shows_no_error_where_there_is_none():
+    picture = overlay.triptych(grey(), grey(), side=32, top=0.1)
+    assert picture.shape == (32, 104, 3)
+    assert (picture[:, 72:] == 0).all()
+    assert (overlay.triptych(grey(), grey(value=0), side=32, top=0.1)[:, 72:] > 0).any()

@@ -1,0 +1,100 @@
+"""The slider that cuts one finding at one site, and everything that moves with it.
+
+In:    a run, a site, a finding, its tuned threshold.
+Out:   curves, counts and the images that change side, redrawn alone (a fragment).
+Never: numbers that report did not compute.
+"""
+
+import streamlit as st
+
+from cxrlab.ui import asked, frame, pictures, words
+from cxrlab.ui.figures import base
+from cxrlab.ui.figures import thresholds as figures
+
+SHOWN = 8  # images that change side
+NUMBERS = (
+    ("F1", "f1"),
+    ("Sensitivity", "sensitivity"),
+    ("Specificity", "specificity"),
+    ("PPV", "ppv"),
+)
+
+
+def key_of(label: str) -> str:
+    """Return the slider's key, which is its name in the URL: every finding keeps its own place."""
+    return "at_" + label.lower().replace(" ", "_")
+
+
+def start_of(tuned: float | None) -> float:
+    """Return where the slider stands before anyone moves it: the tuned threshold to the slider's last digit."""
+    return round(float(tuned), 3) if words.is_known(tuned) else asked.DEFAULT
+
+
+def value_of(label: str, tuned: float | None) -> float:
+    """Return the threshold that the slider says; untouched, the tuned one with all its digits."""
+    at = st.session_state.get(key_of(label), start_of(tuned))
+    return float(tuned) if words.is_known(tuned) and at == start_of(tuned) else float(at)
+
+
+@st.fragment
+def explore(run_id: str, site: str, label: str, tuned: float | None, tail: str) -> None:
+    """Draw the slider with curves, counts and the images between it and the tuned threshold."""
+    with frame.caught():
+        table = asked.by_threshold(run_id, site, label)
+        if table.empty:
+            counts = asked.support(run_id, site, label)
+            st.info(f"No curve for {label} at {site}: {words.undefined(counts['why_nan'])}.")
+            return
+        st.slider(
+            f"Threshold for {label} at {site}", 0.0, 1.0, start_of(tuned), 0.001, format="%.3f", key=key_of(label),
+            bind="query-params", help="An image is called positive at or above it.",
+        )  # fmt: skip
+        at = value_of(label, tuned)
+        counts = asked.confusion(run_id, site, label, at)
+        left, right = st.columns([7, 5], gap="medium")
+        with left:
+            base.show(
+                figures.curve(table, at, tuned), "curve", data=table,
+                caption=f"{label} at {site}, {words.count(counts.tp + counts.fn)} positive and "
+                f"{words.count(counts.tn + counts.fp)} negative images. {tail}",
+                alt=f"F1, sensitivity, specificity and PPV of {label} at {site} over the threshold",
+            )  # fmt: skip
+        with right:
+            with st.container(horizontal=True, gap="medium"):
+                for name, attribute in NUMBERS:
+                    value = words.number(getattr(counts, attribute), reason=counts.why_nan(attribute))
+                    st.metric(name, value, width="content")
+            st.plotly_chart(
+                figures.confusion(vars(counts)), key="counts", config={"displayModeBar": False},
+                alt=f"TP {counts.tp:.0f}, FN {counts.fn:.0f}, FP {counts.fp:.0f}, TN {counts.tn:.0f}",
+            )  # fmt: skip
+            with st.container(horizontal=True):
+                for group, said in (("FN", "See the missed"), ("FP", "See the false alarms")):
+                    frame.link("heatmaps", said, site=site, label=label, group=group)
+        if words.is_known(tuned) and at != tuned:
+            change(run_id, site, label, tuned, at)
+        else:
+            st.caption("Move the slider to see the images whose call changes.")
+
+
+def change(run_id: str, site: str, label: str, tuned: float, at: float) -> None:
+    """Draw images that the tuned threshold and `at` call differently."""
+    table = asked.changed(run_id, site, label, tuned, at)
+    now = "negative" if at > tuned else "positive"
+    right = int(table["group"].isin(["TP", "TN"]).sum())
+    st.markdown(
+        f"From {words.number(tuned, 3)} to {words.number(at, 3)}, **{words.count(len(table), 'image')}** turned {now}: "
+        f"{words.count(right)} now right, {words.count(len(table) - right)} now wrong."
+    )
+    if table.empty:
+        return
+    with st.container(horizontal=True, gap="small", key="panel_changed"):
+        for row in table.head(SHOWN).to_dict("records"):
+            truth = "present" if row["y"] == 1 else "absent"
+            st.image(
+                pictures.radiograph(site, row["row"]), width=pictures.TILE,
+                caption=f"{words.number(row['score'])} · {truth} · now {row['group']}",
+                alt=f"{row['image_id']}: {label} {truth}, score {words.number(row['score'])}, called {now} now",
+            )  # fmt: skip
+    if len(table) > SHOWN:
+        st.caption(f"The {SHOWN} with the lowest scores of {words.count(len(table))}.")
