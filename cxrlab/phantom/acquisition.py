@@ -18,16 +18,16 @@ from cxrlab.phantom.physics import Shadow
 class Acquisition:
     """How a hospital takes and processes its pictures."""
 
-    photons: float = 30000.0  # quanta a pixel before the body; fewer = noisier
+    photons: float = 50000.0  # quanta a pixel before the body; fewer = noisier
     scatter: float = 0.18  # scattered share, as a fraction of the local mean primary
     blur_px: float = 0.40  # focal spot and detector, standard deviation in pixels of the canvas
-    window: tuple[float, float] = (0.02, 0.985)  # percentiles of the body mapped to dark and light
+    window: tuple[float, float] = (0.02, 0.975)  # percentiles of the body mapped to dark and light
     gamma: float = 1.0  # > 1 darkens the lungs
     slope: float = 3.4  # steepness of the S-shaped film curve; 0 is linear
     sharpen: float = 0.35  # unsharp masking
     equalise: float = 0.0  # clip limit of local histogram equalisation; 0 is none
-    levels: tuple[float, float] = (6, 238)  # darkest and lightest grey stored
-    jitter: float = 0.06  # spread of the window from picture to picture
+    levels: tuple[float, float] = (4, 246)  # darkest and lightest grey stored
+    jitter: float = 0.08  # spread of the window from picture to picture
     collimated: float = 0.2  # share of pictures with visible collimator edges
     collimator: tuple[float, float] = (0.01, 0.05)  # how far they come in
     marker: str = "L"  # "L", "R" or "" (none)

@@ -36,7 +36,7 @@ def ribs_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     tube += (outer * np.float32(0.72) - inner * np.float32(0.40)) * np.clip((away - 0.36) * 2.6, 0, 1)
     # At the chest wall the rays run along the ribs.
     tube *= 1 + 0.75 * np.clip(away, 0, 1.1) ** 6
-    return blur(tube, 0.65) * np.float32((1 - 0.25 * b.child) / 255)
+    return blur(tube, 0.65) * np.float32((1 - 0.12 * b.child) / 255)
 
 
 def _rib_lines(lines: Outlines, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ def spine_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     )
     wings = lines.place(np.array([(-1.9, -0.35), (1.9, -0.35)]) * size + middle)
     stroke(body, wings, 3, 62)
-    bone = body.astype(np.float32) * np.float32(2.0) + plate * np.float32(1.9)
+    bone = body.astype(np.float32) * np.float32(1.45) + plate * np.float32(1.6)
     return blur(bone, 0.9) * np.float32((1 - 0.30 * b.child) / 255)
 
 
@@ -104,7 +104,10 @@ def shoulders_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     jitter = rng.standard_normal((2, 4)) * 0.006
     s = b.shoulder
     inward = 0.070 if b.ap else 0.0  # the blades: turned out of the lungs for PA, over them for AP
-    clavicle = np.array([(0.028, 0.016), (0.09, 0.004), (0.18, -0.016), (0.28, -0.022), (0.395, -0.004)])
+    clavicle = np.array([(0.028, 0.016), (0.09, 0.004), (0.18, -0.016), (0.28, -0.022), (0.395, -0.004)]) * [
+        1 - 0.08 * b.child,
+        1,
+    ]
     blade = np.array(
         [
             (0.41, 0.055),
@@ -132,7 +135,7 @@ def shoulders_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
         np.maximum(bone, fill(outline, level=42), out=bone)
         stroke(bone, np.concatenate([outline, outline[:1]]), 1, 85)
         stroke(bone, lines.place(spline((ridge - [inward * 0.6, -s]) * flip, closed=False)), 4, 100)
-        head = lines.place(np.array([0.428, s + 0.066]) * flip)
+        head = lines.place((arm_line(lines)[0] - [0.004, 0.009]) * flip)
         fill(head + disc(14) * (SIZE * 0.046), into=bone, level=140)
         fill(head + disc(14) * (SIZE * 0.038), into=core, level=45)
         shaft = lines.place(spline(arm_line(lines) * flip, closed=False))
@@ -147,6 +150,9 @@ def arm_line(lines: Outlines) -> np.ndarray:
     """Return the middle line of the patient's left arm, body frame, (4, 2)."""
     b = lines.body
     # PA: hands on hips, elbows out of the picture; AP: the arms lie beside the trunk.
+    if b.child > 0.5:  # held up beside the head
+        y = b.shoulder - 0.02
+        return np.array([(0.395, y + 0.085), (0.455, y + 0.045), (0.53, y - 0.03), (0.66, y - 0.22)])
     away = 0.475 if b.ap else 0.545
     away += 0.022 * b.size + 0.02 * b.child
     return np.array(

@@ -226,9 +226,9 @@ def atelectasis(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
     """Plates of airless lung above a raised diaphragm, in a hazy base."""
     side = f.side or 1
     bands = canvas()
-    for k in range(2 + int(rng.integers(3))):
+    for k in range(1 + int(rng.integers(3))):
         n = rng.random(5)
-        y = 0.90 - 0.14 * k + 0.05 * n[0]
+        y = 0.90 - 0.13 * k - 0.06 * n[4]
         x0, x1 = 0.18 + 0.30 * n[1], 0.66 + 0.26 * n[2]
         ends = np.array(
             [
@@ -240,11 +240,11 @@ def atelectasis(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
         stroke(
             bands,
             spline(ends, closed=False),
-            1 + round((0.6 + 1.8 * n[0]) * (0.5 + 0.8 * f.severity)),
+            1 + round((0.4 + 1.4 * n[0]) * (0.5 + 0.8 * f.severity)),
             255,
         )
     plates = blur(unit(bands), 1.0) * unit(scene.hemithorax[side]) * (scene.air > 0.5)
-    scene.extra += plates * np.float32(3.4 * f.severity**0.6)
+    scene.extra += plates * np.float32(2.9 * f.severity**0.6)
     at = _spot(scene, side, 0.5, 0.97)
     haze = _cloud(at, 0.17, 0.075) * np.float32(0.55 * f.severity) * unit(scene.hemithorax[side])
     _fill_in(scene, haze, f.label, 0.12)

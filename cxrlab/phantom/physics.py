@@ -42,7 +42,7 @@ def cast(body: Anatomy, what: tuple[findings.Finding, ...] = ()) -> Shadow:
     soft = tissue if breasts is None else tissue + breasts
     soft = soft * (1 + 0.018 * brush.field(rng, 7) + 0.010 * brush.field(rng, 30))
     air = scene.air * (1 - np.minimum(scene.density, 1))
-    tree = vessels.vessels_cm(scene.tree, lines, scene.plump)
+    tree = vessels.vessels_cm(scene.tree, lines, scene.plump) * np.float32(1 - 0.35 * body.child)
     soft = soft - air + scene.extra + tree * scene.vessels * np.minimum(scene.air * np.float32(0.13), 1)
     soft += core * np.float32(2.0 * body.depth_cm / 21)
     soft -= trunk.windpipe_cm(lines)
@@ -69,7 +69,7 @@ def _scene(lines: Outlines, rng: np.random.Generator) -> tuple[findings.Scene, n
     fade = np.clip((GRID_Y[:, :1] - y0) / (y1 - y0) + 0.25, 0, 1)
     solid_heart = bulge(heart, 0.07 * SIZE, shrink=2) * 0.45 + unit(heart) * np.float32(0.55)
     core = np.maximum(solid_heart * fade, unit(middle) * np.float32(0.62))
-    core = blur(core, 0.8)
+    core = blur(core, 1.3)
     deep = LUNG_CM * (b.depth_cm / 21.5) ** 0.8 * (1 - 0.06 * max(b.size, 0))
     apex, full = lines.place(np.array([[0, b.apex - 0.02], [0, b.apex + 0.24]]))[:, 1]
     rise = np.clip((GRID_Y[:, :1] - apex) / (full - apex), 0, 1)
@@ -78,7 +78,7 @@ def _scene(lines: Outlines, rng: np.random.Generator) -> tuple[findings.Scene, n
     hidden = np.maximum(
         unit(heart) * np.float32(0.30) + core * np.float32(0.30), unit(middle) * np.float32(0.86)
     )
-    air *= 1 - blur(hidden, 0.7)
+    air *= 1 - blur(hidden, 1.0)
     # Lung also reaches down behind the domes, thinning out.
     air += _sulcus_cm(both)
     texture = 0.06 * brush.field(rng, 56) + 0.05 * brush.field(rng, 110) + 0.05 * brush.field(rng, 8)

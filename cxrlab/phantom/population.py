@@ -63,7 +63,7 @@ class Recipe:
     invented: float = 0.01  # negatives that the labeller calls positive
     unsure: float = 0.30  # subtle positives that the labeller calls uncertain
     unannotated: tuple[str, ...] = ()
-    zoom: tuple[float, float] = (1.0, 0.05)
+    zoom: tuple[float, float] = (1.07, 0.055)
     tilt: float = 0.02  # spread of the picture's rotation, radians
     acquisition: Acquisition = field(default_factory=Acquisition)
 
@@ -179,7 +179,7 @@ def _today(body: anatomy.Anatomy, recipe: Recipe, ap: bool, rng: np.random.Gener
         scale,
         recipe.tilt * float(n[2]) * (1.8 if ap else 1),
         0.016 * float(n[3]),
-        0.030 + 0.020 * float(n[4]),
+        0.048 + 0.020 * float(n[4]),
     )
     return replace(
         body,

@@ -9,14 +9,14 @@ import numpy as np
 
 from cxrlab.phantom.anatomy import SIDES, Outlines
 from cxrlab.phantom.bones import arm_line
-from cxrlab.phantom.brush import GRID_Y, SIZE, blur, bulge, canvas, disc, fill, ribbon, spline, stroke, unit
+from cxrlab.phantom.brush import GRID_Y, SIZE, blur, canvas, disc, fill, ribbon, spline, stroke, swell, unit
 
 _ROWS = np.linspace(0, 1, SIZE, dtype=np.float32)
 
 
 def silhouette(lines: Outlines) -> np.ndarray:
     """Return the outline of neck, shoulders and trunk, canvas pixels."""
-    b = lines.body
+    b, c = lines.body, lines.body.child
     wall = b.half_width + 0.078 + 0.024 * max(b.size, -0.8) + 0.006 * b.child
     neck = 0.112 + 0.012 * (b.sex == "M") + 0.010 * b.size + 0.020 * b.child
     s = b.shoulder - 0.02 * b.child
@@ -26,10 +26,10 @@ def silhouette(lines: Outlines) -> np.ndarray:
             (neck, s - 0.19),
             (neck * 1.22, s - 0.105),
             (0.235, s - 0.055),
-            (0.345, s - 0.022),
-            (0.430, s + 0.012),
-            (0.482, s + 0.075),
-            (0.480, s + 0.17),
+            (0.345 - 0.03 * c, s - 0.022 - 0.01 * c),
+            (0.430 - 0.04 * c, s + 0.012 - 0.02 * c),
+            (0.482 - 0.05 * c, s + 0.075 + 0.01 * c),
+            (0.480 - 0.05 * c, s + 0.17),
             (wall + 0.062, s + 0.27),
             (wall + 0.020, s + 0.36),
             (wall + 0.004, 0.66),
@@ -51,11 +51,11 @@ def tissue_cm(lines: Outlines) -> tuple[np.ndarray, np.ndarray]:
         fill(ribbon(line[None], wide[None]), into=arms)
     # The trunk is thin at the neck and deep at the belly.
     profile = np.interp(_ROWS, [0, 0.10, 0.20, 0.34, 0.75, 1], [0.54, 0.52, 0.64, 0.94, 1.06, 1.20])
-    thick = bulge(whole, 0.10 * SIZE, shrink=2) * profile.astype(np.float32)[:, None]
-    limbs = bulge(arms, 0.065 * SIZE, shrink=2) * np.float32(0.46)
+    thick = swell(whole, 0.040 * SIZE) * profile.astype(np.float32)[:, None]
+    limbs = swell(arms, 0.025 * SIZE) * np.float32(0.50)
     edge = unit(np.maximum(whole, arms))
     # The skin's edge is sharp though the flesh behind it thins out.
-    cm = (blur(np.maximum(thick, limbs), 1.6) * np.float32(0.95) + np.float32(0.05)) * edge
+    cm = (np.maximum(thick, limbs) * np.float32(0.95) + np.float32(0.05)) * edge
     return cm * np.float32(b.depth_cm), edge
 
 
@@ -89,7 +89,7 @@ def breasts_cm(lines: Outlines) -> np.ndarray | None:
     # The flesh hangs: its lower border is sharp, its upper one runs into the chest.
     top, bottom = lines.place(np.array([[0, low - r], [0, low + 0.55 * r]]))[:, 1]
     hang = np.clip((GRID_Y[:, :1] - top) / (bottom - top), 0, 1)
-    return bulge(layer, radius * SIZE, shrink=2) * unit(layer) * (hang * np.float32(depth))
+    return swell(layer, 0.45 * radius * SIZE) * (hang * np.float32(depth))
 
 
 def windpipe_cm(lines: Outlines) -> np.ndarray:
