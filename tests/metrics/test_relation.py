@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from cxrlab.metrics import relation
+
+
+@pytest.mark.parametrize("n", [4, 5, 6])
+def test_p_is_that_of_scipys_permutation_test_over_all_pairings(rng, n):
+    for _ in range(5):
+        x, y = rng.normal(size=n), rng.normal(size=n)
+        found = relation.measure(x, y)
+
+        def pearson(other, x=x):
+            return stats.pearsonr(x, other).statistic
+
+        expected = stats.permutation_test((y,), pearson, permutation_type="pairings", n_resamples=np.inf)
+        # scipy doubles the smaller tail; we count |r|, as the sign does not matter.
+        tails = np.mean(np.abs(expected.null_distribution) >= abs(found.pearson) - 1e-9)
+        assert found.pearson == pytest.approx(expected.statistic)
+        assert found.p_pearson == pytest.approx(tails)
+        assert found.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
+
+
+def test_three_sites_are_too_few_and_say_so():
+    found = relation.measure(np.array([1.0, 2, 3]), np.array([3.0, 2, 1]))
+    assert found.verdict == "too few sites"
+    assert found.sentence.startswith("Too few sites: with 3 the smallest p that can come out is 0.33")
+    assert np.isnan(found.p_pearson)
+    assert found.pearson == pytest.approx(-1)
+
+
+def test_four_sites_in_perfect_order_are_still_no_proof():
+    found = relation.measure(np.arange(4.0), np.arange(4.0))
+    assert found.p_spearman == pytest.approx(1 / 12)
+    assert found.verdict == "no relation shown"
+
+
+def test_six_sites_in_perfect_order_go_together_and_random_ones_do_not(rng):
+    assert relation.measure(np.arange(6.0), -(np.arange(6.0) ** 2)).verdict == "together"
+    calls = [relation.measure(rng.normal(size=6), rng.normal(size=6)).verdict for _ in range(200)]
+    assert calls.count("together") < 20
+
+
+def test_ten_sites_use_random_orders_and_a_seed_repeats_them(rng):
+    x, y = rng.normal(size=10), rng.normal(size=10)
+    first, second = relation.measure(x, y, seed=1), relation.measure(x, y, seed=1)
+    assert first == second
+    assert first.p_pearson == pytest.approx(stats.pearsonr(x, y).pvalue, abs=0.05)
+
+
+def test_unknown_and_constant_values_do_not_make_a_relation():
+    found = relation.measure(np.array([1.0, 2, np.nan, 4]), np.array([1.0, 2, 3, 4]))
+    assert (found.n, found.verdict) == (3, "too few sites")
+    flat = relation.measure(np.ones(5), np.arange(5.0))
+    assert flat.verdict == "no relation shown"
+    assert np.isnan(flat.pearson)
+    assert relation.measure(np.array([]), np.array([])).verdict == "too few sites"
