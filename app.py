@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from cxrlab.ui import frame
+from cxrlab.ui import frame, theme
 
-st.set_page_config(page_title="cxrlab", page_icon=":material/radiology:", layout="wide")
+st.set_page_config(page_title="cxrlab", page_icon=theme.ICON, layout="wide")
+st.logo(theme.WORDMARK, size="large")
 groups: dict[str, list] = {}
 for group, name, title, icon in frame.PAGES:
     if (frame.ROOT / "pages" / f"{name}.py").exists():

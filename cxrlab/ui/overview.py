@@ -175,8 +175,11 @@ def next_steps(study: Study, gaps: pd.DataFrame | None, re_table: pd.DataFrame |
     if not found:
         return
     st.subheader("What to look at next", anchor=False)
+    titles = {name: title for _, name, title, _ in frame.PAGES}
     for one in found:
-        frame.link(one.page, one.sentence, icon=":material/arrow_forward:", **one.query)
+        with st.container(border=True, gap="small"):
+            st.markdown(one.sentence)
+            frame.link(one.page, f"Open {titles[one.page]}", icon=":material/arrow_forward:", **one.query)
 
 
 def last_runs(most: int = 5) -> None:

@@ -1,0 +1,136 @@
+"""Forms drawn from specs: a field's title, help, bounds, unit and default are the spec's own, never typed again.
+
+In:    a pydantic model, starting values, choices for fields that name things of the lab.
+Out:   plain values that spec.build checks.
+Never: what a field means; a default of its own.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin
+
+import annotated_types
+import streamlit as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the caller knows and the spec does not.
+
+    choices: field → options, for names of sites, labels, networks and runs.
+    words: field → (option → words).
+    hidden: fields that are not asked; their starting values are handed on.
+    """
+
+    choices: dict[str, list[str]] = field(default_factory=dict)
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+
+
+def draw(
+    model: type[BaseModel], values: dict[str, Any], key: str, look: Look | None = None
+) -> dict[str, Any]:
+    """Draw every field of `model` and return what the form says now.
+
+    Args:
+        model: one group of a spec.
+        values: starting values by field; a field that is absent starts at the spec's default.
+        key: prefix of the widgets' keys. Another key is another form: its widgets start from `values` anew.
+        look: see Look.
+
+    Returns:
+        field → plain value; not yet checked against the other fields.
+    """
+    look = look or Look()
+    shown = {name: info for name, info in model.model_fields.items() if name not in look.hidden}
+    plain = {name: info for name, info in shown.items() if not is_advanced(info)}
+    folded = {name: info for name, info in shown.items() if is_advanced(info)}
+    said = {name: values[name] for name in look.hidden if name in values}
+    for name, info in plain.items():
+        said[name] = one(name, info, values.get(name, default_of(info)), f"{key}.{name}", look)
+    if folded:
+        with st.expander("Advanced"):
+            for name, info in folded.items():
+                said[name] = one(name, info, values.get(name, default_of(info)), f"{key}.{name}", look)
+    return said
+
+
+def is_advanced(info: FieldInfo) -> bool:
+    """Return whether a field is folded away."""
+    return bool((info.json_schema_extra or {}).get("advanced"))
+
+
+def default_of(info: FieldInfo) -> Any:
+    """Return the spec's default, None for a field that has none."""
+    return None if info.is_required() else info.get_default(call_default_factory=True)
+
+
+def bounds_of(info: FieldInfo) -> tuple[float | None, float | None, bool]:
+    """Return (least, most, whether the least itself is excluded)."""
+    least = most = None
+    open_below = False
+    for rule in info.metadata:
+        if isinstance(rule, annotated_types.Ge):
+            least = rule.ge
+        elif isinstance(rule, annotated_types.Gt):
+            least, open_below = rule.gt, True
+        elif isinstance(rule, annotated_types.Le):
+            most = rule.le
+    return least, most, open_below
+
+
+def label_of(name: str, info: FieldInfo) -> str:
+    """Return a field's title with its unit."""
+    unit = (info.json_schema_extra or {}).get("unit")
+    title = info.title or name.replace("_", " ").capitalize()
+    return f"{title}, {unit}" if unit else title
+
+
+def one(name: str, info: FieldInfo, value: Any, key: str, look: Look) -> Any:
+    """Draw one field by its type and return its value."""
+    more = {"help": info.description, "key": key, "persist_state": "session"}
+    label, kind = label_of(name, info), info.annotation
+    said = look.words.get(name, {})
+
+    def worded(option: str) -> str:
+        return said.get(option, option)
+
+    if kind is bool:
+        return st.toggle(label, value=bool(value), **more)
+    if get_origin(kind) is Literal:
+        options = list(get_args(kind))
+        return st.segmented_control(label, options, default=value, required=True, format_func=worded, **more)
+    if get_origin(kind) is tuple:
+        options = list(dict.fromkeys([*look.choices.get(name, []), *(value or ())]))
+        return tuple(st.multiselect(label, options, default=list(value or ()), format_func=worded, **more))
+    if name in look.choices:
+        options = list(dict.fromkeys([*look.choices[name], *([value] if value else [])]))
+        place = options.index(value) if value in options else 0
+        return st.selectbox(label, options, index=place, format_func=worded, **more)
+    if kind is int:
+        least, most, _ = bounds_of(info)
+        return int(st.number_input(label, _int(least), _int(most), int(value), step=1, **more))
+    if kind is float:
+        return _float(label, info, float(value), more)
+    return st.text_input(label, value=value or "", **more)
+
+
+def _int(bound: float | None) -> int | None:
+    return None if bound is None else int(bound)
+
+
+def _float(label: str, info: FieldInfo, value: float, more: dict[str, Any]) -> float:
+    least, most, open_below = bounds_of(info)
+    step = 10.0 ** int(f"{value:e}".split("e")[1]) if value else 0.01  # of the value's own size
+    if open_below and least is not None:
+        least += 1e-8  # an excluded bound cannot be said to a number field; nothing smaller is of use
+    return st.number_input(
+        label,
+        None if least is None else float(least),
+        None if most is None else float(most),
+        value,
+        step=step,
+        format="%g",
+        **more,
+    )
