@@ -103,7 +103,7 @@ def tables(study: choose.Study, performance, sites: tuple, label: str, tail: str
     by = "site" if which == label else "label"
     part = performance[performance["label" if by == "site" else "site"] == which]
     base.table(sayings.performance(part, by), "performance", alt=f"Performance, one row a {by}, for {which}")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, wrap=False):
         st.caption(f"{which}. Numbers at a threshold use the chosen set. {tail}", width="stretch")
         base.export(part, "performance")
 

@@ -14,11 +14,11 @@ def page(study: choose.Study) -> None:
         st.info("No heatmaps yet: they are drawn last, after the thresholds are tuned at home.")
         frame.link("runs", "See how far the runs are", icon=":material/list_alt:")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        site = st.selectbox("Site", sites, key="site", bind="query-params", width=170)
+    with st.container(horizontal=True, vertical_alignment="top"):
+        site = st.selectbox("Site", sites, key="site", bind="query-params", width=140)
         maps = cached.maps(run_id, site)
         labels = list(dict.fromkeys(maps.rows["label"]))
-        label = st.selectbox("Finding", labels, key="label", bind="query-params", width=200) if labels else ""
+        label = st.selectbox("Finding", labels, key="label", bind="query-params", width=180) if labels else ""
         group = st.segmented_control(
             "Failures",
             list(reading.GROUPS),
@@ -28,9 +28,9 @@ def page(study: choose.Study) -> None:
             key="group",
             bind="query-params",
         )
-        order = st.selectbox("Order", reading.ORDERS, key="order", bind="query-params", width=220)
+        order = st.selectbox("Order", reading.ORDERS, key="order", bind="query-params", width=190)
         scale = st.segmented_control(
-            "Scale of the colours",
+            "Colour scale",
             list(SCALES),
             default="each its own",
             required=True,
@@ -50,12 +50,12 @@ def page(study: choose.Study) -> None:
         lightbox.detail(study, run_id, table[table["image_id"] == chosen].iloc[0].to_dict(), site, label, top)
     with left:
         lightbox.sheet(run_id, site, label, table, chosen, top)
+    spec = cached.run_spec(run_id)
     st.caption(
-        f"Run `{run_id}`. {maps.method} at layer `{maps.layer}`, "
-        f"{maps.maps.shape[1]} × {maps.maps.shape[2]} cells, drawn {'on one scale' if top else 'each on its own scale'}. "
-        f"{words.count(len(table), 'map')} of {label} at {site}; threshold from "
-        f"{study.threshold_set.tuned_on if study.threshold_set else 'the run'}. A map shows what raised the score, "
-        "not what is wrong with the patient."
+        f"Run `{run_id}`, seed {spec.seed}. {maps.method} at layer `{maps.layer}`, {maps.maps.shape[1]} × {maps.maps.shape[2]} "
+        f"cells, drawn {'on one scale' if top else 'each on its own scale'}. {words.count(len(table), 'map')} of {label} at "
+        f"{site}; failures at the thresholds that the run tuned. A map shows what raised the score, not what is wrong with "
+        "the patient."
     )
 
 

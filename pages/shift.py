@@ -34,7 +34,7 @@ def page(study: choose.Study, run_id: str) -> None:
         "re-quantiles",
         alt="Quantiles of reconstruction error, one row a site",
     )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, wrap=False):
         st.caption(f"RE by site. {tail}", width="stretch")
         base.export(table, "re-quantiles")
     explains(study, run_id)

@@ -25,7 +25,7 @@ def page(study: choose.Study, run_id: str) -> None:
         alt=f"Thresholds of {words.listing(labels)} beside the default",
     )  # fmt: skip
     st.subheader("One finding", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         label = st.selectbox("Finding", labels, key="label", bind="query-params", width=260)
         site = st.segmented_control(
             "Applied at", sites, default=sites[0], required=True, key="site", bind="query-params"

@@ -15,106 +15,105 @@ PER_PAGE = 12
 
 
 def chooser(ids: list[str]) -> str:
-    """Previous, the image, next; the arrow keys do the same."""
+    """Draw previous, the image, next, and return the image; the arrow keys do the same."""
     before, after, place = reading.neighbours(ids, st.session_state.get("image", ids[0]))
     with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
-        go = {"on_click": choose_image, "width": 44}
-        st.button(
-            "",
-            icon=":material/chevron_left:",
-            key="previous",
-            shortcut="Left",
-            args=(before,),
-            help="Previous",
-            **go,
-        )
-        chosen = st.selectbox(
-            f"Image {place + 1} of {len(ids)}", ids, key="image", bind="query-params", width="stretch"
-        )
-        st.button(
-            "",
-            icon=":material/chevron_right:",
-            key="next",
-            shortcut="Right",
-            args=(after,),
-            help="Next",
-            **go,
-        )
+        _step("previous", "Left", before, ":material/chevron_left:")
+        chosen = st.selectbox(f"Image {place + 1} of {len(ids)}", ids, key="image", bind="query-params")
+        _step("next", "Right", after, ":material/chevron_right:")
     return chosen
 
 
-def choose_image(image_id: str) -> None:
+def _step(name: str, arrow: str, image_id: str, icon: str) -> None:
+    st.button(
+        "", icon=icon, key=name, shortcut=arrow, on_click=_choose, args=(image_id,), help=name.capitalize(),
+        width=52,
+    )  # fmt: skip
+
+
+def _choose(image_id: str) -> None:
     st.session_state["image"] = image_id
 
 
 def sheet(run_id: str, site: str, label: str, table: pd.DataFrame, chosen: str, top: float | None) -> None:
+    """Draw the contact sheet, a page at a time: each tile its map, its score against the threshold, its kind."""
     pages = -(-len(table) // PER_PAGE)
     at = st.pagination(pages, key="sheet", bind="query-params") if pages > 1 else 1
     with st.container(horizontal=True, gap="small", key="panel_sheet"):
         for row in table.iloc[PER_PAGE * (at - 1) : PER_PAGE * at].to_dict("records"):
+            called = row["score"] >= row["threshold"]
+            said = f"{words.number(row['score'])} {'≥' if called else '<'} {words.number(row['threshold'])}"
+            kind = "FN" if row["y"] == 1 else "FP"
+            empty = "" if words.is_known(row["top"]) else " · no map"
             with st.container(width=pictures.TILE, gap=None):
-                said = f"{words.number(row['score'])} {'≥' if row['score'] >= row['threshold'] else '<'} {words.number(row['threshold'])}"
-                truth = "present" if row["y"] == 1 else "absent"
-                empty = "" if words.is_known(row["top"]) else " The map is zero everywhere."
                 st.image(
-                    pictures.mapped(run_id, site, row["k"], side=pictures.TILE, top=top),
+                    pictures.mapped(run_id, site, row["k"], side=2 * pictures.TILE, top=top),
                     width=pictures.TILE,
-                    alt=f"{row['image_id']}: {label} {truth}, score {said}, with its heatmap.{empty}",
+                    alt=f"{row['image_id']}, {kind} of {label}: score {said}, with its heatmap{empty}",
                 )
                 st.button(
-                    f"{said} · {truth}" + (" · no map" if empty else ""),
-                    key=f"tile-{row['k']}",
-                    type="primary" if row["image_id"] == chosen else "tertiary",
-                    on_click=choose_image,
-                    args=(row["image_id"],),
-                    width="stretch",
+                    f"{kind} {said}{empty}", key=f"tile-{row['k']}", on_click=_choose, args=(row["image_id"],),
+                    type="primary" if row["image_id"] == chosen else "tertiary", width="stretch",
                     help=f"Open {row['image_id']}",
-                )
+                )  # fmt: skip
 
 
 @st.fragment
 def detail(study: choose.Study, run_id: str, row: dict, site: str, label: str, top: float | None) -> None:
+    """Draw one failure large, with its controls, and what the model said of every finding."""
     with frame.caught():
+        scores = cached.predictions(run_id, site)
         mask, boxes = pictures.truth(site, row["row"], label)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            opacity = st.slider(
-                "Opacity of the map", 0, 100, 50, 5, key="opacity", bind="query-params", width=190
-            )
-            level = st.slider("Window level", 0, 100, 50, 5, key="level", bind="query-params", width=150)
-            width = st.slider("Window width", 10, 150, 100, 5, key="width", bind="query-params", width=150)
-            outline = False
-            if mask is not None or boxes:
-                outline = st.toggle("Outline the finding", True, key="outline", bind="query-params")
+        opacity, level, width, outline = controls(mask is not None or bool(boxes))
         with st.container(key="panel_detail", horizontal_alignment="center"):
             st.image(
                 pictures.mapped(
-                    run_id, site, row["k"], top=top, opacity=opacity / 100, level=level / 100, width=width / 100,
-                    with_truth=outline,
+                    run_id, site, row["k"], top=top, opacity=opacity, level=level, width=width, with_truth=outline
                 ),
                 width="stretch",
-                alt=f"Radiograph {row['image_id']} with the heatmap of {label}.",
+                alt=f"Radiograph {row['image_id']} with the heatmap of {label}",
             )  # fmt: skip
-            strongest = (
-                f"raw maximum {row['top']:.3g}"
-                if words.is_known(row["top"])
-                else "the map is zero everywhere"
-            )
             st.image(
-                pictures.scale_bar(), width=200, alt="Colours of the map, from nothing to its strongest value"
+                pictures.scale_bar(), width=220, alt="Colours of the map, from nothing to its strongest value"
             )
-            st.caption(
-                f"0 to {top:.3g} for all maps; here {strongest}" if top else f"0 to its own; {strongest}"
-            )
-        thresholds = (
-            {}
-            if study.threshold_set is None
-            else {k: v.threshold for k, v in study.threshold_set.labels.items()}
+            st.markdown(f":small[{scale_in_words(row['top'], top)}]", text_alignment="center")
+            known = ", ".join(filter(None, (row["image_id"], reading.facts(scores, row["image_id"]))))
+            edge = f" Outline: where {label} is." if outline else ""
+            st.markdown(f":small[{known}.{edge}]", text_alignment="center")
+        cuts = study.threshold_set
+        said = reading.said(
+            scores, row["image_id"], {} if cuts is None else {k: v.threshold for k, v in cuts.labels.items()}
         )
-        said = reading.said(cached.predictions(run_id, site), row["image_id"], thresholds)
         base.show(
             heatmaps.scores(said, label),
             "scores",
             data=said,
-            caption=f"{row['image_id']} at {site}: every finding's score, its threshold and the truth. Run {run_id}.",
-            alt=f"Scores of all findings for {row['image_id']} beside their thresholds.",
+            caption=f"{row['image_id']} at {site}: every finding's score beside its threshold (tick, set "
+            f"{cuts.name if cuts else 'none'}), and the truth. Run {run_id}.",
+            alt=f"Scores of all findings for {row['image_id']} beside their thresholds",
         )
+
+
+def controls(has_truth: bool) -> tuple[float, float, float, bool]:
+    """Draw the sliders and return opacity, window level and width as fractions, and whether to outline the truth."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        opacity = st.slider(
+            "Opacity of the map", 0, 100, 50, 5, key="opacity", bind="query-params", width=160
+        )
+        level = st.slider("Window level", 0, 100, 50, 5, key="level", bind="query-params", width=130)
+        width = st.slider("Window width", 10, 150, 100, 5, key="width", bind="query-params", width=130)
+        outline = has_truth and st.toggle("Outline the truth", True, key="outline", bind="query-params")
+    return opacity / 100, level / 100, width / 100, outline
+
+
+def scale_in_words(own: float, top: float | None) -> str:
+    """Say what the colours' right end is worth.
+
+    >>> scale_in_words(1.5, None)
+    "Colours run from 0 to this map's own maximum, 1.5 before any scaling."
+    """
+    if not words.is_known(own):
+        return "This map is zero everywhere: nothing in the image raised the score, so nothing is drawn."
+    if top is None:
+        return f"Colours run from 0 to this map's own maximum, {own:.3g} before any scaling."
+    return f"Colours run from 0 to {top:.3g}, the largest of these maps; this one reaches {own:.3g}."

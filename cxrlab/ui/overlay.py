@@ -82,7 +82,8 @@ def rgba(
     """
     top = top_of(heat) if top is None else top
     unit = np.zeros(shape, np.float32) if not top > 0 else np.clip(enlarge(heat, shape) / top, 0, 1)
-    alpha = np.rint(255 * opacity * np.sqrt(unit)).astype(np.uint8)  # square root: the middle stays visible
+    # Linear: with a steeper ramp the low floor of a map veils the whole radiograph.
+    alpha = np.rint(255 * opacity * unit).astype(np.uint8)
     return np.dstack([colours(unit), alpha])
 
 
@@ -192,5 +193,5 @@ def scale_bar(height: int = 10, width: int = 256) -> bytes:
     """Return a PNG of the colours from nothing (left) to the strongest (right), as `rgba` draws them at opacity 1."""
     ramp = np.repeat(np.linspace(0, 1, width, dtype=np.float32)[None], height, axis=0)
     ground = np.broadcast_to(np.array(NEAR_BLACK, np.uint8), (height, width, 3))
-    alpha = np.rint(255 * np.sqrt(ramp)).astype(np.uint8)
+    alpha = np.rint(255 * ramp).astype(np.uint8)
     return png(blend(ground, np.dstack([colours(ramp), alpha])))

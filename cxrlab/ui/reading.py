@@ -12,7 +12,7 @@ from cxrlab.predictions import Predictions
 from cxrlab.ui import words
 
 GROUPS = {"FN": "missed", "FP": "false alarms", "sure": "surest failures"}
-ORDERS = ("surest failure first", "highest score first", "lowest score first", "strongest map first")
+ORDERS = ("surest first", "highest score first", "lowest score first", "strongest map first")
 
 
 def failures(rows: pd.DataFrame, tops: np.ndarray, label: str, group: str, order: str) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def failures(rows: pd.DataFrame, tops: np.ndarray, label: str, group: str, order
     table = table[(table["label"] == label) & (table["group"] == group)].copy()
     table["margin"] = np.abs(_logit(table["score"]) - _logit(table["threshold"]))
     by, rising = {
-        "surest failure first": ("margin", False),
+        "surest first": ("margin", False),
         "highest score first": ("score", False),
         "lowest score first": ("score", True),
         "strongest map first": ("top", False),
@@ -91,6 +91,19 @@ def first_line(table: pd.DataFrame, site: str, label: str, group: str) -> str:
             "the score, so nothing is drawn."
         )
     return line
+
+
+def facts(predictions: Predictions, image_id: str) -> str:
+    """Return what is known of an image's patient, as one line; what the site does not say is left out."""
+    at = predictions.table[predictions.table["image_id"] == image_id]
+    if at.empty:
+        return ""
+    row = at.iloc[0]
+    said = [f"patient {row['patient_id']}"] if row["patient_id"] else []
+    if words.is_known(row["age_years"]):
+        said.append(f"{row['age_years']:.0f} years")
+    said += [str(row[name]) for name in ("sex", "view") if row[name]]
+    return ", ".join(said)
 
 
 def neighbours(ids: list[str], chosen: str) -> tuple[str, str, int]:

@@ -48,7 +48,8 @@ def transfer(table: pd.DataFrame, home: str, label: str) -> str:
     if here.empty or not words.is_known(here["threshold"].iloc[0]):
         why = here["why_nan"].iloc[0] if len(here) else ""
         return f"{label} has no threshold from {home}: {words.undefined(why)}."
-    line = f"The cut for {label} gives F1 {words.number(here['f1'].iloc[0], reason=here['why_nan'].iloc[0])} at *{home}*"
+    f1 = words.number(here["f1"].iloc[0], reason=here["why_nan"].iloc[0])
+    line = f"A cut for {label} tuned on *{home}*'s validation rows gives F1 {f1} there"
     parts = []
     for row in own[own["applied_at"] != home].to_dict("records"):
         if words.is_known(row["f1"]):

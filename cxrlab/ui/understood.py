@@ -16,7 +16,7 @@ from cxrlab.ui import cached, overlay, words
 
 MOST = 300  # images a site on the latent map
 SHOWN = 4  # pairs a kind
-SIDE = 132  # pixels of each picture of a triptych
+SIDE = 168  # pixels of each picture of a triptych
 
 
 def errors_of(run_id: str, site: str, home: str) -> pd.DataFrame:
@@ -105,26 +105,28 @@ def _strongest(key: cached.Stamp, run_id: str, site: str) -> float:
 
 
 def quantile_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return report.reconstruction in words: one row a site."""
+    """Return report.reconstruction in words: one row a site, home first."""
     rows = table.to_dict("records")
+
+    def against_home(key: str) -> list[str]:
+        return [
+            "reference" if r["verdict"] == "home" else words.number(r[key], 2, r["why_nan"]) for r in rows
+        ]
+
+    quantiles = {"5 %": "q05", "25 %": "q25", "median": "median", "75 %": "q75", "95 %": "q95"}
+    areas = [words.interval(r["auroc_vs_home"], r["low"], r["high"], r["why_nan"]) for r in rows]
     return pd.DataFrame(
         {
             "site": [r["site"] for r in rows],
             "images": [words.count(r["n"]) for r in rows],
             **{
-                name: [words.number(r[key], 4, r["why_nan"]) for r in rows]
-                for name, key in (
-                    ("5 %", "q05"),
-                    ("25 %", "q25"),
-                    ("median", "median"),
-                    ("75 %", "q75"),
-                    ("95 %", "q95"),
-                )
+                name: [words.number(r[key], 4, r["why_nan"]) for r in rows] for name, key in quantiles.items()
             },
             "AUROC against home": [
-                words.interval(r["auroc_vs_home"], r["low"], r["high"], r["why_nan"]) for r in rows
+                "reference" if r["verdict"] == "home" else a for r, a in zip(rows, areas, strict=True)
             ],
-            "KS": [words.number(r["ks"], 2, r["why_nan"]) for r in rows],
-            "W₁ / IQR of home": [words.number(r["w1_iqr"], 2, r["why_nan"]) for r in rows],
+            "KS": against_home("ks"),
+            "W₁ / IQR of home": against_home("w1_iqr"),
+            "verdict": [r["verdict"] for r in rows],
         }
     )

@@ -20,7 +20,7 @@ def rows():
 
 
 def test_the_surest_failure_is_the_one_farthest_from_its_threshold():
-    table = reading.failures(rows(), np.ones(4), "Edema", "FN", "surest failure first")
+    table = reading.failures(rows(), np.ones(4), "Edema", "FN", "surest first")
     assert table["image_id"].tolist() == ["b", "a"]
     assert table["k"].tolist() == [1, 0]
 

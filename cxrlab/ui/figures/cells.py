@@ -102,7 +102,13 @@ def matrix(
             marker={
                 "color": fill,
                 "line": {"color": look.line, "width": 1},
-                "pattern": {"shape": look.hatch, "fgcolor": GRID, "size": 7, "solidity": 0.25},
+                "pattern": {
+                    "shape": look.hatch,
+                    "fillmode": "overlay",
+                    "fgcolor": GRID,
+                    "size": 8,
+                    "solidity": 0.3,
+                },
             },
             text=part["text"].tolist(),
             textposition="inside",
@@ -152,6 +158,22 @@ def matrix(
     return figure
 
 
+def hatch(shape: str) -> dict[str, Any]:
+    """Return the pattern of a bar that means something wrong ("/"), or of one that does not ("")."""
+    return {
+        "shape": shape,
+        "fillmode": "overlay",
+        "fgcolor": "rgba(60,20,0,0.45)",
+        "size": 7,
+        "solidity": 0.22,
+    }
+
+
+def small_titles(figure: go.Figure) -> go.Figure:
+    """Set the titles of subplots as large as an axis title; Plotly makes them a heading. Returns the same figure."""
+    return figure.for_each_annotation(lambda a: a.update(font={"size": 13}))
+
+
 def say_nothing(sentence: str, height: int = 120) -> go.Figure:
     """Return a figure that holds one sentence instead of axes without data."""
     figure = go.Figure()
@@ -162,4 +184,4 @@ def say_nothing(sentence: str, height: int = 120) -> go.Figure:
 
 def axis(**more: Any) -> dict[str, Any]:  # Plotly's own options
     """Return options of an axis that cannot be dragged away, with a quiet grid."""
-    return {"gridcolor": GRID, "zeroline": False, "fixedrange": True, **more}
+    return {"showgrid": True, "gridcolor": GRID, "zeroline": False, "fixedrange": True, **more}

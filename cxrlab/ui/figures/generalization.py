@@ -206,8 +206,8 @@ def confusion(counts: pd.DataFrame) -> go.Figure:
         A figure whose clicked bar carries customdata [site, group]; the wrong parts are hatched.
     """
     figure = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06,
-        subplot_titles=("images with the finding", "images without it"),
+        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.1,
+        subplot_titles=("with the finding", "without it"),
     )  # fmt: skip
     parts = ((1, "tp", "TP", "found"), (1, "fn", "FN", "missed"), (2, "tn", "TN", "passed"), (2, "fp", "FP", "false alarm"))  # fmt: skip
     for column, key, group, name in parts:
@@ -221,7 +221,7 @@ def confusion(counts: pd.DataFrame) -> go.Figure:
             customdata=[[site, group] for site in counts["site"]],
             marker={
                 "color": words.VERDICT_COLOURS[words.WORSE] if wrong else words.ACCENT,
-                "pattern": {"shape": "/" if wrong else "", "size": 6, "solidity": 0.2, "fgcolor": "#7A3600"},
+                "pattern": cells.hatch("/" if wrong else ""),
                 "line": {"width": 0},
             },
             textfont={"color": "#FFFFFF"},
@@ -231,6 +231,7 @@ def confusion(counts: pd.DataFrame) -> go.Figure:
         barmode="stack", showlegend=False, height=70 + 38 * len(counts), dragmode=False,
         margin={"l": 0, "r": 8, "t": 30, "b": 30},
     )  # fmt: skip
+    cells.small_titles(figure)
     figure.update_xaxes(**axis(range=[0, 1], tickformat=".0%", dtick=0.5))
     figure.update_yaxes(fixedrange=True, autorange="reversed", showgrid=False, automargin=True)
     return figure
@@ -264,9 +265,7 @@ def heads(points: pd.DataFrame, home: str) -> go.Figure:
         height=90 + 48 * len(sites), margin={"l": 0, "r": 8, "t": 30, "b": 40}, dragmode=False,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )  # fmt: skip
-    figure.update_xaxes(
-        **axis(title="AUROC, abnormal against normal (dashed: chance)", range=[max(0, low - 0.03), 1.02])
-    )
+    figure.update_xaxes(**axis(title="AUROC (dashed: chance)", range=[max(0, low - 0.03), 1.02]))
     names = [f"{s} (home)" if s == home else s for s in sites]
     figure.update_yaxes(
         tickvals=list(range(len(sites))), ticktext=names, range=[len(sites) - 0.5, -0.5], gridcolor=GRID,

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cxrlab.ui import words
+from cxrlab.ui.figures import cells
 from cxrlab.ui.figures.cells import LINE, axis
 
 TRUTHS = {1: "present", 0: "absent"}
@@ -28,7 +29,7 @@ def scores(table: pd.DataFrame, chosen: str = "") -> go.Figure:
     colours = [words.VERDICT_COLOURS[words.WORSE] if w else words.ACCENT for w in wrong]
     figure.add_bar(
         orientation="h", y=at, x=table["score"], width=0.55, name="score",
-        marker={"color": colours, "pattern": {"shape": ["/" if w else "" for w in wrong], "size": 6, "solidity": 0.2, "fgcolor": "#7A3600"}},
+        marker={"color": colours, "pattern": cells.hatch("") | {"shape": ["/" if w else "" for w in wrong]}},
         customdata=table[["label"]].to_numpy(), hovertemplate="%{customdata[0]}: score %{x:.2f}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
@@ -38,7 +39,9 @@ def scores(table: pd.DataFrame, chosen: str = "") -> go.Figure:
     )  # fmt: skip
     for i, (y, bad) in enumerate(zip(table["y"], wrong, strict=True)):
         text = TRUTHS.get(y, "not labelled") + (" · wrong" if bad else "")
-        figure.add_annotation(x=1.02, y=i, text=text, showarrow=False, xanchor="left", font={"size": 12})
+        figure.add_annotation(
+            x=1, y=i, text=text, showarrow=False, xanchor="left", xshift=8, font={"size": 12}
+        )
     names = [f"<b>{x}</b>" if x == chosen else x for x in table["label"]]
     figure.update_layout(
         height=64 + 27 * len(table),

@@ -58,7 +58,7 @@ def ridges(density: pd.DataFrame, quantiles: pd.DataFrame, home: str, colours: d
         showlegend=False,
         dragmode=False,
     )
-    figure.update_xaxes(**axis(title="Reconstruction error of an image (band: middle 90 % at home)"))
+    figure.update_xaxes(**axis(title="RE of an image (band: middle 90 % of home)"))
     names = [f"{s}<br>(home)" if s == home else s for s in sites]
     figure.update_yaxes(
         tickvals=list(range(len(sites))), ticktext=names, range=[len(sites) - 0.6, -1.0], gridcolor=GRID,
@@ -111,9 +111,7 @@ def apart(table: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
         showlegend=False,
         dragmode=False,
     )
-    figure.update_xaxes(
-        **axis(title="AUROC of RE against home (grey: home against itself)", range=[max(0, low - 0.05), 1.03])
-    )
+    figure.update_xaxes(**axis(title="AUROC of RE against home", range=[max(0, low - 0.05), 1.03]))
     figure.update_yaxes(
         tickvals=list(range(len(sites))), ticktext=sites, range=[len(sites) - 0.5, -0.6], showgrid=False,
         fixedrange=True, automargin=True, zeroline=False,
@@ -131,7 +129,8 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
         y_title: name of the measure.
     """
     figure = go.Figure()
-    for row in points.to_dict("records"):
+    rising = points.sort_values("re", kind="stable").to_dict("records")
+    for place, row in enumerate(rising):
         if not (words.is_known(row["re"]) and words.is_known(row["value"])):
             continue
         colour = colours[row["site"]]
@@ -141,7 +140,7 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
                      "arrayminus": [row["value"] - row["low"]], "color": colour, "width": 5}  # fmt: skip
         name = f"{row['site']} (home)" if row["site"] == home else row["site"]
         figure.add_scatter(
-            x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition="middle right", error_y=error,
+            x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition=("top right", "bottom right")[place % 2], error_y=error,
             marker={"size": 13, "color": colour, "symbol": "diamond" if row["site"] == home else "circle"},
             customdata=[[row["site"]]], hovertemplate=f"{name}<br>median RE %{{x:.4f}}<br>{y_title} %{{y:.2f}}<extra></extra>",
         )  # fmt: skip

@@ -35,13 +35,12 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
     """
     figure = make_subplots(
         rows=1, cols=2, shared_yaxes=True, column_widths=[0.58, 0.42], horizontal_spacing=0.05,
-        subplot_titles=("threshold on the score", "F1 at the default → tuned"),
+        subplot_titles=("threshold", "F1: default → tuned"),
     )  # fmt: skip
     labels = rows["label"].tolist()
     at = list(range(len(labels)))
     known = rows[rows["threshold"].notna()]
     y = [labels.index(label) for label in known["label"]]
-    figure.add_vline(x=DEFAULT, line={"color": LINE, "width": 1, "dash": "dash"}, row=1, col=1)
     figure.add_scatter(
         x=known["threshold"], y=y, mode="markers", name="tuned", row=1, col=1,
         marker={"size": 12, "color": words.ACCENT}, customdata=known[["label", "n_pos", "n_neg"]].to_numpy(),
@@ -57,6 +56,8 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
                 xanchor="left", font={"size": 12},
             )  # fmt: skip
     _before_after(figure, rows)
+    cells.small_titles(figure)
+    figure.add_vline(x=DEFAULT, line={"color": LINE, "width": 1, "dash": "dash"}, row=1, col=1)
     names = [f"<b>{x}</b>" if x == chosen else x for x in labels]
     figure.update_layout(
         height=76 + 32 * len(labels),
@@ -137,15 +138,19 @@ def curve(table: pd.DataFrame, threshold: float, tuned: float | None) -> go.Figu
     return figure
 
 
-def _apart(heights: list[float], step: float = 0.075) -> list[float]:
-    """Return rising heights moved up until neighbours are `step` apart, so that names do not cover one another.
+def _apart(heights: list[float], step: float = 0.075, top: float = 1.0) -> list[float]:
+    """Return rising heights moved until neighbours are `step` apart and none is above `top`, so that names can be read.
 
     >>> _apart([0.0, 0.0, 0.5], 0.1)
     [0.0, 0.1, 0.5]
+    >>> _apart([0.5, 1.0, 1.0], 0.1)
+    [0.5, 0.9, 1.0]
     """
     out: list[float] = []
     for height in heights:
         out.append(height if not out else max(height, out[-1] + step))
+    for i in range(len(out) - 1, -1, -1):
+        out[i] = min(out[i], top if i == len(out) - 1 else out[i + 1] - step)
     return out
 
 
