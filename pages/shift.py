@@ -57,7 +57,7 @@ def explains(study: choose.Study, run_id: str) -> None:
         return
     left, _ = st.columns([7, 5])
     with left:
-        base.show(figures.relation(found["points"], study.home, study.colours(), f"{found['y']} of {label}"),
+        base.show(figures.relation(found["points"], study.home, study.colours(), f"Mean {found['y']} over labels" if label == sayings.MACRO else f"{found['y']} of {label}"),
                   "re-and-performance", data=found["points"],
                   caption=f"One point a site. Performance of run `{model}`; bars: 95 per cent over patients. p over all "
                   "orders of the sites.", alt=found["sentence"])  # fmt: skip
@@ -82,7 +82,7 @@ def rebuilt(study: choose.Study, run_id: str, sites: tuple[str, ...]) -> None:
                         f"{row['image_id']}: input, reconstruction and error; RE {words.number(row['re'], 4)}"
                     )
                     st.image(understood.triptych(run_id, site, row["place"], top), width="stretch", alt=alt)
-                    st.caption(f"{row['image_id']} · RE {words.number(row['re'], 4)}")
+                    st.markdown(f":small[{row['image_id']} · RE {words.number(row['re'], 4)}]")
     st.caption(f"Input, reconstruction, absolute error (black: none, yellow: {words.number(top)} of the grey scale or "
                f"more; one scale for {site}). Run `{run_id}`.")  # fmt: skip
 
@@ -102,7 +102,7 @@ def chart(study: choose.Study, run_id: str, sites: tuple[str, ...], tail: str) -
         with right, st.container(key="panel_latent", horizontal=True):
             clicked = [p["customdata"] for p in seen if p.get("customdata") is not None][: understood.SHOWN]
             if not clicked:
-                st.caption("Click a point to see its image here.")
+                st.markdown(":small[Click a point to see its image here.]")
             for site, row in clicked:
                 st.image(pictures.radiograph(site, row), caption=f"{site}, image {row}", width=pictures.TILE,
                          alt=f"Image {row} of {site}")  # fmt: skip

@@ -102,20 +102,16 @@ def matrix(
             marker={
                 "color": fill,
                 "line": {"color": look.line, "width": 1},
-                "pattern": {
-                    "shape": look.hatch,
-                    "fillmode": "overlay",
-                    "fgcolor": GRID,
-                    "size": 8,
-                    "solidity": 0.3,
-                },
+                "pattern": hatch(look.hatch, 0.28),
             },
             text=part["text"].tolist(),
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             constraintext="none",
-            textfont={"size": 13, "color": [ink_on(c) or "gray" for c in fill]},
+            # A see-through cell takes the theme's own ink.
+            textfont={"size": 13}
+            | ({"color": [ink_on(c) for c in fill]} if look.full.startswith("#") else {}),
             customdata=part[["row", "column"]].to_numpy(),
             hovertext=part["hover"].tolist(),
             hovertemplate="%{hovertext}<extra></extra>",
@@ -158,14 +154,15 @@ def matrix(
     return figure
 
 
-def hatch(shape: str) -> dict[str, Any]:
-    """Return the pattern of a bar that means something wrong ("/"), or of one that does not ("")."""
+def hatch(shape: str, opacity: float = 0.45) -> dict[str, Any]:
+    """Return a pattern laid over a bar's own colour; "" is none."""
     return {
         "shape": shape,
         "fillmode": "overlay",
-        "fgcolor": "rgba(60,20,0,0.45)",
-        "size": 7,
-        "solidity": 0.22,
+        "fgcolor": "#4A2A10" if opacity > 0.3 else "#808080",
+        "fgopacity": opacity,
+        "size": 8,
+        "solidity": 0.25,
     }
 
 

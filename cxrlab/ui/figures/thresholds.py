@@ -191,8 +191,8 @@ def transfer(table: pd.DataFrame) -> go.Figure:
     """
     rows, columns = list(dict.fromkeys(table["tuned_at"])), list(dict.fromkeys(table["applied_at"]))
     looks = {
-        "frozen": cells.Look("", "#E3F0F0", words.ACCENT),
-        "oracle": cells.Look("", "#FDF3E0", "#E69F00", "/"),
+        "frozen": cells.Look("", "#E3F0F0", "#7DBCC0"),
+        "oracle": cells.Look("", "#FDF6E8", "#F6DDA6", "/"),
         "undefined": cells.LOOKS["undefined"],
     }
     records = table.to_dict("records")
