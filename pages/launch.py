@@ -15,7 +15,7 @@ with frame.page("Launch", "What shall we run?"):
     rerun = st.query_params.get("rerun", "")
     if not sites:
         st.info("A run needs a site to train on. Import one, or build the demo study on Home.")
-        frame.link("sites", "Import a site", icon=":material/dataset:", do="import")
+        frame.link("sites", "Import a site", icon=":material/dataset:", do=frame.IMPORT)
         frame.link("home", "Build the demo study", icon=":material/science:")
     else:
         form, stays = st.columns([5, 3], gap="large")
@@ -24,20 +24,20 @@ with frame.page("Launch", "What shall we run?"):
                 st.button(
                     "Start from a preset instead", on_click=forget_rerun, key="forget", icon=":material/undo:"
                 )
-                what = "network"
+                what = launching.NETWORK
             else:
+                kinds = [launching.STUDY, launching.NETWORK]
                 what = st.segmented_control(
                     "What",
-                    ["study", "network"],
-                    default="study",
+                    kinds,
+                    default=launching.STUDY,
                     required=True,
-                    format_func=lambda name: "A whole study" if name == "study" else "One network",
                     key="what",
                     bind="query-params",
                     label_visibility="collapsed",
                 )
             base = None
-            if what == "study":
+            if what == launching.STUDY:
                 wish = launching.study_form(sites)
             else:
                 wish, base = launching.network_form(sites, rerun)

@@ -18,7 +18,7 @@ with frame.page("Runs", "What is happening, and what came out?"):
     else:
         run_parts.live_list()
         chosen = run_parts.chooser(ids)
-        if len(chosen) == 1:
-            run_parts.detail(chosen[0])
-        elif chosen:
+        if len(chosen) > 1:
             run_parts.comparison(chosen)
+        else:
+            run_parts.detail((chosen or ids)[0])

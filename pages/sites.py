@@ -5,6 +5,7 @@ import streamlit as st
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, frame, import_form, site_parts
 
+LOOK, IMPORT = "Look at the sites", import_form.DO
 TABS = ("What it holds", "Images", "What we did to it")
 
 
@@ -36,20 +37,19 @@ def chosen_site(sites: list[str]) -> None:
 
 
 with frame.page("Sites", "What does each site hold, and what did we do to it?"):
-    names = Lab.here().sites()
+    names = site_parts.home_first(Lab.here().sites())
     if not names:
         st.info("No site in this lab yet. Import one here, or build the demo study on Home.")
     do = st.segmented_control(
         "Do",
-        ["look", "import"],
-        default="look" if names else "import",
+        [LOOK, IMPORT],
+        default=LOOK if names else IMPORT,
         required=True,
-        format_func=lambda name: "Look at the sites" if name == "look" else "Import a site",
         key="do",
         bind="query-params",
         label_visibility="collapsed",
     )
-    if do == "import" or not names:
+    if do == IMPORT or not names:
         import_form.draw()
     else:
         chosen_site(names)

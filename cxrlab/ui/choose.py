@@ -175,7 +175,7 @@ def nothing_yet() -> None:
     st.info("No run in this lab yet. Every page fills itself as soon as one model was trained and scored.")
     with st.container(horizontal=True):
         frame.link("home", "Build the demo study", icon=":material/science:")
-        frame.link("sites", "Import a site", icon=":material/dataset:")
+        frame.link("sites", "Import a site", icon=":material/dataset:", do=frame.IMPORT)
         frame.link("launch", "Launch a run", icon=":material/play_circle:")
 
 

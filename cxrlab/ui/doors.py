@@ -89,7 +89,7 @@ def empty_lab() -> None:
             "what would be read and what is odd."
         )
         st.caption("Nothing leaves this machine.")
-        frame.link("sites", "Open the import form", icon=":material/dataset:", do="import")
+        frame.link("sites", "Open the import form", icon=":material/dataset:", do=frame.IMPORT)
     with tour.container(border=True, height="stretch", key="door-tour"):
         st.subheader("Three-minute tour", anchor=False)
         st.markdown("What each page answers, in the order in which a study is read.")

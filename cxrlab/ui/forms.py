@@ -20,11 +20,13 @@ class Look:
 
     choices: field → options, for names of sites, labels, networks and runs.
     words: field → (option → words).
+    notes: field → (option → a sentence under it).
     hidden: fields that are not asked; their starting values are handed on.
     """
 
     choices: dict[str, list[str]] = field(default_factory=dict)
     words: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: dict[str, dict[str, str]] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()
 
 
@@ -107,7 +109,10 @@ def one(name: str, info: FieldInfo, value: Any, key: str, look: Look) -> Any:
     if name in look.choices:
         options = list(dict.fromkeys([*look.choices[name], *([value] if value else [])]))
         place = options.index(value) if value in options else 0
-        return st.selectbox(label, options, index=place, format_func=worded, **more)
+        chosen = st.selectbox(label, options, index=place, format_func=worded, **more)
+        if chosen in look.notes.get(name, {}):
+            st.caption(look.notes[name][chosen])
+        return chosen
     if kind is int:
         least, most, _ = bounds_of(info)
         return int(st.number_input(label, _int(least), _int(most), int(value), step=1, **more))

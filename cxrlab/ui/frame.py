@@ -17,6 +17,7 @@ from cxrlab.errors import BadRun, BadSpec, BadStore, CxrlabError, MissingInput, 
 from cxrlab.paths import Lab
 from cxrlab.ui import theme
 
+IMPORT = "Import a site"  # what the switch on Sites says, and so what a link to it says
 NOTICE = "For research and teaching; not for clinical use."
 
 # (group, page, title, icon); a page whose file is not there yet is left out of the navigation.

@@ -17,6 +17,7 @@ from cxrlab.ui import frame, live, strips, words
 from cxrlab.ui.figures import base
 
 SAMPLES = 8
+DO = frame.IMPORT
 
 
 def draw() -> None:
@@ -57,6 +58,10 @@ def draw() -> None:
                 imports.start(Lab.here(), request)
             else:
                 show_preview(request)
+        else:
+            st.caption(
+                "The dry run shows here what would be read, what is odd, and a few images. It writes nothing."
+            )
         under_way()
 
 

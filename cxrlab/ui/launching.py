@@ -19,6 +19,7 @@ from cxrlab.jobs import request
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, choose, forms, frame, words
 
+STUDY, NETWORK = "A whole study", "One network"  # what the switch says, and so what the URL says
 TASKS = {
     "labels": "Findings",
     "normal": "Normal or abnormal",
@@ -80,7 +81,6 @@ def study_form(sites: list[str]) -> Wish:
         captions=[f"{SIZES[size]} {_study_cost(home, tuple(external), size)}" for size in sizes],
         format_func=str.capitalize,
         key="study-preset",
-        horizontal=True,
         persist_state="session",
     )
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="study-seed", persist_state="session",
@@ -152,7 +152,7 @@ def _size_cost(task: str, size: str, sites: list[str]) -> str:
         made = specs.build(base_fields(task, size, sites, ""))
     except CxrlabError:  # the form says it beside the start button
         return ""
-    return f"{cost_line(estimate([made], n_images(), Lab.here())).capitalize()}."
+    return f"One run, {cost_line(estimate([made], n_images(), Lab.here()))}."
 
 
 def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
         "view": forms.Look({"source": sites, "external": sites, "labels": list(at_home)}, words=POLICIES),
         "model": forms.Look(
             {"name": networks, "latents_of": ["", *encoders]},
-            words={"name": {name: f"{name}: {presets.NETWORKS[name]}" for name in networks}},
+            notes={"name": presets.NETWORKS},
         ),
         "training": forms.Look(),
     }
@@ -172,11 +172,11 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
     said: dict[str, Any] = {}
     columns = st.columns(2, gap="medium")
     for k, (name, model) in enumerate(models.items()):
-        with columns[k % 2], st.container(border=True, key=f"group-{name}"):
+        with columns[min(k, 1)], st.container(border=True, key=f"group-{name}"):
             title, _, rest = (model.__doc__ or "").partition(":")
             st.markdown(f"**{title}**", help=rest.strip().capitalize())
             said[name] = forms.draw(model, base.get(name, {}), key, looks[name])
-    with columns[1], st.container(border=True, key="group-compute"):
+    with columns[0], st.container(border=True, key="group-compute"):
         st.markdown("**Compute**", help="What repeats the run, and how much it draws.")
         hidden = ("kind", "task", "view", "model", "training", "data")
         said |= forms.draw(specs.TrainSpec, base, key, forms.Look(hidden=hidden))

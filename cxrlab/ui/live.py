@@ -16,6 +16,8 @@ EVERY = "2s"
 
 def said(now) -> str:
     """Return what a job does in one line: stage, steps, rate and time left."""
+    if now.state == "done" and words.is_known(now.ended - now.started):
+        return f"Done, took {words.duration(now.ended - now.started)}."
     if now.state != "running":
         return " ".join(filter(None, (f"{words.STATES.get(now.state, now.state)}.", now.reason))).capitalize()
     parts = [now.stage or "starting"]

@@ -37,10 +37,17 @@ def row_of(run_id: str) -> dict[str, Any]:
         "run": run_id,
         "state": now.state,
         "progress": 100 * live.share(now) if now.is_alive or now.state == "done" else None,
-        "what": live.said(now),
-        "number": f"{what} {value:.3g}" if words.is_known(value) else "",
+        "what": "" if now.state == "done" else live.said(now),
+        "number": worded(what, value),
         "submitted": when,
     }
+
+
+def worded(what: str, value: float) -> str:
+    """Return a key number as its kind is written: a share, or a size of error."""
+    if not words.is_known(value):
+        return ""
+    return f"{what} {words.number(value, 3) if 'AUROC' in what else f'{value:.2g}'}"
 
 
 @st.fragment(run_every=live.EVERY)
@@ -60,7 +67,7 @@ def live_list() -> None:
             selection_mode="multi-row",
             alt="Runs of this lab with state and progress",
             column_config={
-                "run": st.column_config.TextColumn("Run", width="large"),
+                "run": st.column_config.TextColumn("Run", width=340),
                 "state": st.column_config.TextColumn("State", width="small"),
                 "progress": st.column_config.ProgressColumn(
                     "Progress", format="%.0f%%", min_value=0, max_value=100
@@ -179,20 +186,26 @@ def learning(run_ids: list[str]) -> None:
     wanted = [child for run_id in run_ids for child in (_children(run_id).values() or [run_id])][
         : figures.MOST
     ]
-    tables = [run_facts.history(lab.run(run_id)).assign(run=run_id) for run_id in wanted]
-    table = pd.concat(tables, ignore_index=True)
-    if table.empty:
-        base.empty("the first epoch has not ended.")
-        return
-    rules = {run_facts.RULES.get(getattr(cached.run_spec(run_id), "task", ""), "value") for run_id in wanted}
-    left, right = st.columns(2, gap="large")
-    for column, value, title in ((left, "loss", "training loss"), (right, "val", " or ".join(sorted(rules)))):
-        with column:
-            base.show(
-                figures.curves(table, value, title), f"curve-{value}", data=table,
-                caption=f"{title.capitalize()} at home by epoch; the weights of the best epoch are kept.",
-                alt=f"{title} by epoch of {words.listing(wanted)}",
-            )  # fmt: skip
+    by_rule: dict[str, list[str]] = {}  # an error and an AUROC share no axis
+    for run_id in wanted:
+        by_rule.setdefault(run_facts.RULES.get(getattr(cached.run_spec(run_id), "task", ""), ""), []).append(
+            run_id
+        )
+    for rule, ids in by_rule.items():
+        table = pd.concat([run_facts.history(lab.run(run_id)).assign(run=run_id) for run_id in ids])
+        if table.empty:
+            base.empty(f"the first epoch of {words.listing(ids)} has not ended.")
+            continue
+        left, right = st.columns(2, gap="large")
+        for column, value, title in ((left, "loss", "training loss"), (right, "val", rule)):
+            with column:
+                base.show(
+                    figures.curves(table, value, title),
+                    f"curve-{value}-{rule.replace(' ', '-')}",
+                    data=table,
+                    caption=f"{title[0].upper()}{title[1:]} at home by epoch; the weights of the best epoch are kept.",
+                    alt=f"{title} by epoch of {words.listing(ids)}",
+                )
 
 
 def efficiency(run_id: str) -> None:
@@ -256,5 +269,5 @@ def chooser(ids: list[str]) -> list[str]:
         key="run",
         bind="query-params",
         max_selections=12,
-        placeholder="Tick rows above, or choose here",
+        placeholder="The latest; tick rows above, or choose here",
     )

@@ -33,6 +33,13 @@ COUNTS = {
 }
 
 
+def home_first(sites: list[str]) -> list[str]:
+    """Return the sites with the study bar's home first: the one that all others are held against."""
+    homes = [home for home in choose.homes(choose.train_runs()) if home in sites]
+    home = st.session_state.get("home") if st.session_state.get("home") in sites else next(iter(homes), None)
+    return sites if home is None else [home, *(site for site in sites if site != home)]
+
+
 def listing(sites: list[str]) -> None:
     """Draw the sites of the lab, one row each; a click chooses."""
     rows, damaged = [], []
@@ -73,7 +80,7 @@ def listing(sites: list[str]) -> None:
 
 
 def _choose_row() -> None:
-    chosen, sites = st.session_state["site-list"].selection.rows, Lab.here().sites()
+    chosen, sites = st.session_state["site-list"].selection.rows, home_first(Lab.here().sites())
     if chosen and chosen[0] < len(sites):
         st.session_state["site"] = sites[chosen[0]]
 
@@ -88,11 +95,10 @@ def summary(site: str) -> site_facts.Summary:
     return _summary(cached.stamp(Lab.here().store(site)), site)
 
 
-def colours(sites: list[str]) -> dict[str, str]:
+def colours() -> dict[str, str]:
     """Return the sites' colours: home, as the study bar has it, is the first."""
-    homes = list(choose.homes(choose.train_runs()))
-    home = st.session_state.get("home") or (homes[0] if homes else sites[0])
-    return words.site_colours(home, Lab.here().sites())
+    sites = home_first(Lab.here().sites())
+    return words.site_colours(sites[0], sites)
 
 
 def counts(site: str, beside: str) -> None:
@@ -118,56 +124,81 @@ def _worded(fact: str, value: float) -> str:
 
 def holds(site: str, beside: str) -> None:
     """Draw counts, ages, evidence, prevalence and co-occurrence."""
-    from cxrlab.ui.figures import sites as figures
-
-    names, of = [name for name in (site, beside) if name], colours([site])
+    names = [name for name in (site, beside) if name]
+    labels = tuple(dict.fromkeys(label for name in names for label in cached.store(name).header.labels))
     said = f"{site}: {words.count(len(cached.store(site)), 'image')}"
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("Counts", anchor=False)
         counts(site, beside)
+        prevalence(names, labels)
     with right:
-        st.subheader("Ages", anchor=False)
-        tables = [site_facts.ages(cached.store(name)) for name in names]
-        base.show(
-            figures.ages(tables, of), "ages", data=pd.concat(tables),
-            caption=f"{words.listing(names)}; images with a known age.", alt="Share of images by age band and site",
-        )  # fmt: skip
-    _evidence_and_prevalence(site, names, of, said)
-    st.subheader("Labels that come together", anchor=False)
-    together = site_facts.cooccurrence(cached.store(site))
+        ages(names)
+        evidence(site, labels, said)
+        together(site, said)
+
+
+def ages(names: list[str]) -> None:
+    """Draw the ages of the sites beside one another."""
+    from cxrlab.ui.figures import sites as figures
+
+    st.subheader("Ages", anchor=False)
+    tables = [site_facts.ages(cached.store(name)) for name in names]
     base.show(
-        figures.cooccurrence(together), "together", data=together,
+        figures.ages(tables, colours()),
+        "ages",
+        data=pd.concat(tables),
+        caption=f"{words.listing(names)}; images with a known age.",
+        alt="Share of images by age band and site",
+    )
+
+
+def evidence(site: str, labels: tuple[str, ...], said: str) -> None:
+    """Draw what the labeller said of each label; a click opens the images."""
+    from cxrlab.ui.figures import sites as figures
+
+    st.subheader("What the labeller said", anchor=False)
+    table = site_facts.evidence_counts(cached.store(site), labels)
+    base.show(
+        figures.evidence(table),
+        "evidence-bars",
+        data=table,
+        caption=f"{said}. Click a part to see its images.",
+        alt=f"Evidence a label at {site}: positive, negative, uncertain, not mentioned, not annotated",
+        select=_open_images,
+    )
+
+
+def prevalence(names: list[str], labels: tuple[str, ...]) -> None:
+    """Draw how common each label is, with intervals over patients."""
+    from cxrlab.ui.figures import sites as figures
+
+    st.subheader("How common", anchor=False)
+    tables = {name: site_facts.prevalence(cached.store(name), labels) for name in names}
+    base.show(
+        figures.prevalence(tables, colours()),
+        "prevalence",
+        data=pd.concat([table.assign(site=name) for name, table in tables.items()]),
+        caption=f"{words.listing(names)}; unmentioned counts as negative, uncertain is left out; intervals over "
+        "patients (Wilson at the effective number of patients).",
+        alt="Prevalence of each label with its interval, by site",
+    )
+
+
+def together(site: str, said: str) -> None:
+    """Draw which labels come together."""
+    from cxrlab.ui.figures import sites as figures
+
+    st.subheader("Labels that come together", anchor=False)
+    table = site_facts.cooccurrence(cached.store(site))
+    base.show(
+        figures.cooccurrence(table),
+        "together",
+        data=table,
         caption=f"{said}. Of the images positive for the row's label, the share also positive for the column's; "
         "images that do not say are left out.",
         alt=f"Matrix of labels that come together at {site}",
-    )  # fmt: skip
-
-
-def _evidence_and_prevalence(site: str, names: list[str], of: dict[str, str], said: str) -> None:
-    from cxrlab.ui.figures import sites as figures
-
-    left, right = st.columns(2, gap="large")
-    labels = tuple(dict.fromkeys(label for name in names for label in cached.store(name).header.labels))
-    with left:
-        st.subheader("What the labeller said", anchor=False)
-        table = site_facts.evidence_counts(cached.store(site), labels)
-        base.show(
-            figures.evidence(table), "evidence-bars", data=table,
-            caption=f"{said}. Click a part to see its images.",
-            alt=f"Evidence a label at {site}: positive, negative, uncertain, not mentioned, not annotated",
-            select=_open_images,
-        )  # fmt: skip
-    with right:
-        st.subheader("How common", anchor=False)
-        tables = {name: site_facts.prevalence(cached.store(name), labels) for name in names}
-        base.show(
-            figures.prevalence(tables, of), "prevalence",
-            data=pd.concat([table.assign(site=name) for name, table in tables.items()]),
-            caption=f"{words.listing(names)}; unmentioned counts as negative, uncertain is left out; "
-            "intervals over patients (Wilson at the effective number of patients).",
-            alt="Prevalence of each label with its interval, by site",
-        )  # fmt: skip
+    )
 
 
 def _open_images() -> None:

@@ -24,11 +24,18 @@ def style(fig: go.Figure, *, height: int = 340, legend: bool = False) -> go.Figu
         height=height,
         margin={"l": 8, "r": 16, "t": 28, "b": 8},
         showlegend=legend,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": None},
+        legend={
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "title": None,
+            "traceorder": "normal",
+        },
         bargap=0.25,
     )
     fig.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, title_standoff=8)
-    fig.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title_standoff=8)
+    fig.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title_standoff=14)
     return fig
 
 

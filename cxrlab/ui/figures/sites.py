@@ -42,7 +42,13 @@ def evidence(counts: pd.DataFrame) -> go.Figure:
             marker={
                 "color": colour,
                 "line": {"color": base.GRID, "width": 1},
-                "pattern": {"shape": hatch, "fgcolor": base.CHANCE, "size": 6, "solidity": 0.2},
+                "pattern": {
+                    "shape": hatch,
+                    "fgcolor": base.CHANCE,
+                    "size": 6,
+                    "solidity": 0.2,
+                    "fillmode": "overlay",
+                },
             },
             customdata=part[["label", "evidence", "images"]].to_numpy(),
             hovertemplate="%{y}, %{customdata[1]}<br>%{customdata[2]:,} images, %{x:.1%}<extra></extra>",
@@ -90,8 +96,8 @@ def prevalence(tables: dict[str, pd.DataFrame], colours: dict[str, str]) -> go.F
         )
         for row in table[table["prevalence"].isna()].to_dict("records"):
             figure.add_annotation(
-                x=0, y=place[row["label"]] + shift, text=words.undefined(row["why_nan"]), showarrow=False,
-                xanchor="left", font={"size": 11, "color": words.GREY},
+                x=1, xref="x domain", y=place[row["label"]] + shift, text=words.undefined(row["why_nan"]), showarrow=False,
+                xanchor="right", font={"size": 11, "color": words.GREY},
             )  # fmt: skip
     figure.update_yaxes(
         tickvals=list(place.values()), ticktext=list(place), range=[-0.6, len(labels) - 0.4], fixedrange=True
@@ -131,9 +137,10 @@ def cooccurrence(table: pd.DataFrame) -> go.Figure:
             hovertemplate="of %{y} images, %{z:.1%} also %{x}<br>%{customdata:,} images<extra></extra>",
         )
     )
-    figure.update_yaxes(autorange="reversed", fixedrange=True, title="positive for")
-    figure.update_xaxes(side="top", tickangle=-35, fixedrange=True, title="also positive for")
-    return base.style(figure, height=170 + ROW * len(labels)).update_layout(margin={"t": 90})
+    base.style(figure, height=150 + ROW * len(labels))
+    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False)
+    figure.update_xaxes(side="top", tickangle=-35, fixedrange=True, showgrid=False)
+    return figure.update_layout(margin={"t": 90})
 
 
 def ages(tables: list[pd.DataFrame], colours: dict[str, str]) -> go.Figure:
@@ -152,7 +159,13 @@ def ages(tables: list[pd.DataFrame], colours: dict[str, str]) -> go.Figure:
             name=site,
             marker={
                 "color": colours[site],
-                "pattern": {"shape": ("", "/")[k % 2], "size": 6, "solidity": 0.25},
+                "pattern": {
+                    "shape": ("", "/")[k % 2],
+                    "size": 7,
+                    "solidity": 0.2,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255,255,255,.8)",
+                },
             },
             customdata=table[["images"]].assign(site=site).to_numpy(),
             hovertemplate="%{customdata[1]}, %{x} years<br>%{customdata[0]:,} images, %{y:.1%}<extra></extra>",
