@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cxrlab import files, jobs, presets, views
+from cxrlab import estimate, files, jobs, presets, views
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.jobs import request
@@ -39,7 +39,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Work:
-    """How much a run is to do, in images times what one costs: only ratios between runs mean anything."""
+    """How much a run is to do, in training images of DenseNet-121 at 64 px."""
 
     train: float
     after: float  # scoring and maps
@@ -144,23 +144,26 @@ def _patients_of(home: Store, labels: tuple[str, ...]) -> tuple[int, int]:
     return len(np.unique(patients[abnormal == 0])), len(np.unique(patients[abnormal == 1]))
 
 
-# What one training image costs beside DenseNet-121 at the same size; measured on two cores at 64 px.
-_COST = {"densenet121": 1.0, "resnet18": 0.5, "small_cnn": 0.1, "autoencoder": 0.2, "latent_head": 0.002}
+def work(planned: Outline, n_images: dict[str, int]) -> dict[str, Work]:
+    """Return how much work each run is, task → Work: for telling the time left, for nothing else.
 
-
-def work(study: specs.StudySpec, lab: Lab, planned: Outline) -> dict[str, Work]:
-    """Return how much work each run is, task → Work: for telling the time left, for nothing else."""
-    n = {site: len(request.open_store(lab, site)) for site in (study.source, *study.external)}
+    Args:
+        planned: the runs.
+        n_images: site → images.
+    """
     amounts = {}
     for task, spec in planned.specs.items():
-        cost = _COST.get(spec.model.name, 1.0) * (spec.view.image_px / 64) ** 2
-        # Forwards only is a third of a training step.
-        amounts[task] = Work(
-            train=cost * spec.training.epochs * (0.7 * n[study.source] + 0.1 * n[study.source] / 3),
-            after=cost * sum(n.values()) / 3,
-            stages=2 * len(n) + 1,
-        )
+        passes, scored = estimate.images_of(spec, n_images)
+        cost = estimate.relative_cost(spec)
+        amounts[task] = Work(cost * passes, cost * scored / 3, 2 * len(n_images) + 1)
     return amounts
+
+
+def rough(study: specs.StudySpec) -> Outline:
+    """Return what the study would be if home supported every task: for telling the time before its stores are there."""
+    return Outline(
+        {task: _train_spec(study, task, SHARED, 1024, "-" * task.endswith("-latents")) for task in NAMES}
+    )
 
 
 def task_of(spec: specs.TrainSpec) -> str:

@@ -9,7 +9,7 @@ import math
 import time
 from typing import Any
 
-from cxrlab import files, jobs, studies
+from cxrlab import estimate, files, jobs, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadRun, CxrlabError
 from cxrlab.jobs.request import open_store
@@ -33,7 +33,9 @@ def carry_out(lab: Lab, study: specs.StudySpec, run: RunPaths, progress: Progres
     outline = studies.outline(study, lab)
     ids = {task: planned.run_id for task, planned in outline.specs.items()}
     files.write_json(run.children, {"runs": ids, "left_out": outline.left_out})
-    clock = Clock(studies.work(study, lab, outline))
+    n_images = {site: len(open_store(lab, site)) for site in (study.source, *study.external)}
+    unit, _ = estimate.measured_unit(lab, n_images)
+    clock = Clock(studies.work(outline, n_images), estimate.REFERENCE_SECONDS if math.isnan(unit) else unit)
     wrong: dict[str, str] = {}
     for task, planned in outline.specs.items():
         needs = next((other for other, name in ids.items() if name == planned.model.latents_of), "")
@@ -62,10 +64,9 @@ def _wait(child: RunPaths, task: str, progress: Progress, clock: "Clock") -> job
         stage = f"{studies.NAMES[task]}: {now.stage or 'starting'}"
         if shown[:1] != (stage,):
             progress.stage(stage, now.of)
-        if shown != (stage, now.done) and now.done:
+        if shown != (stage, now.done):
             progress.of = now.of
-            left = clock.seconds_left(task, now)
-            progress.step(now.done, **({} if math.isnan(left) else {"all_seconds_left": round(left, 1)}))
+            progress.step(now.done, all_seconds_left=round(clock.seconds_left(task, now), 1))
         shown = (stage, now.done)
         if not now.is_alive:
             clock.end(task)
@@ -74,17 +75,21 @@ def _wait(child: RunPaths, task: str, progress: Progress, clock: "Clock") -> job
 
 
 class Clock:
-    """How long a whole study has left, from the work of each run and the speed so far."""
+    """How long a whole study has left, from the work of each run and the speed so far.
 
-    def __init__(self, work: dict[str, studies.Work]) -> None:
+    Before anything was measured the speed is what `unit_seconds` says; it counts as much as PRIOR_SECONDS of measuring.
+    """
+
+    PRIOR_SECONDS = 5.0
+
+    def __init__(self, work: dict[str, studies.Work], unit_seconds: float) -> None:
         self.left = dict(work)  # of the runs that have not ended
-        self.done, self.seconds = 0.0, 0.0  # work that ended, and the time that it took
-        self.began = time.monotonic()
-        self.seen: set[str] = set()  # stages of the run that is going on
+        self.done, self.seconds = self.PRIOR_SECONDS / unit_seconds, self.PRIOR_SECONDS
+        self.began, self.trains, self.seen = time.monotonic(), False, set()
 
     def begin(self) -> None:
         """A run begins."""
-        self.began, self.seen = time.monotonic(), set()
+        self.began, self.trains, self.seen = time.monotonic(), False, set()
 
     def end(self, task: str) -> None:
         """A run has ended."""
@@ -93,17 +98,17 @@ class Clock:
             self.done, self.seconds = self.done + work.train + work.after, self.seconds + took
 
     def seconds_left(self, task: str, now: jobs.Status) -> float:
-        """Return the study's seconds left, NaN while nothing was measured. Early stopping makes it less."""
-        work = self.left[task]
-        if now.stage.startswith("train"):
+        """Return the study's seconds left. Training that stops early makes it less."""
+        work, here = self.left[task], 0.0
+        if now.stage.startswith(estimate.STAGE_TRAIN):
+            self.trains = True
             here = work.train * (now.done / now.of if now.of else 0.0)
-        else:
+        elif self.trains:
             self.seen.add(now.stage)
             here = work.train + work.after * min(1.0, len(self.seen) / work.stages)
-        done = self.done + here
-        took = self.seconds + time.monotonic() - self.began
-        left = sum(other.train + other.after for other in self.left.values()) - here
-        return took * left / done if done else math.nan
+        took = self.seconds + (time.monotonic() - self.began if here else 0.0)
+        rest = sum(other.train + other.after for other in self.left.values()) - here
+        return took * rest / (self.done + here) + estimate.START_SECONDS * (len(self.left) - self.trains)
 
 
 def make_phantoms(lab: Lab, study: specs.StudySpec, progress: Progress) -> None:
@@ -115,15 +120,42 @@ def make_phantoms(lab: Lab, study: specs.StudySpec, progress: Progress) -> None:
     from cxrlab import ingest, phantom
 
     known = {name: (recipe, n) for name, recipe, n in phantom.DEMO}
+    to_draw = []
     for site in (study.source, *study.external):
         if site not in known:
             raise BadRun(f"no phantom site named {site!r}; known: {', '.join(known)}.")
-        if lab.store(site).exists():
-            if not open_store(lab, site).header.synthetic:
-                raise BadRun(
-                    f"{site} is a real site in this lab; the demo needs that name. Use another lab folder."
-                )
-            continue
+        if not lab.store(site).exists():
+            to_draw.append(site)
+        elif not open_store(lab, site).header.synthetic:
+            raise BadRun(
+                f"{site} is a real site in this lab; the demo needs that name. Use another lab folder."
+            )
+    n_images = {site: n for site, (_, n) in known.items() if site in (study.source, *study.external)}
+    later = estimate.estimate(list(studies.rough(study).specs.values()), n_images, lab).seconds
+    left = sum(n_images[site] for site in to_draw)
+    for site in to_draw:
         recipe, n = known[site]
         phantom.write_raw(lab.raw(site), recipe, n, study.seed)
-        ingest.ingest(lab, "phantom", lab.raw(site), site, progress=progress)
+        ingest.ingest(lab, "phantom", lab.raw(site), site, progress=Drawing(progress, site, left, later))
+        left -= n
+
+
+class Drawing(Progress):
+    """A progress that names the site being drawn, and adds what the whole study has left."""
+
+    def __init__(self, into: Progress, site: str, images_left: int, later: float) -> None:
+        super().__init__(into.path, every=into.every, echo=into.echo)
+        self.site, self.images_left, self.later = site, images_left, later
+        self.began = time.monotonic()
+
+    def stage(self, name: str, of: int = 0) -> None:
+        """Begin the stage `name`."""
+        self.began = time.monotonic()
+        super().stage(f"draw {self.site}: {name}", of)
+
+    def step(self, done: int, **numbers: float | str) -> None:
+        """Say that `done` steps are done."""
+        took = time.monotonic() - self.began
+        if "decode" in self.stage_name and done and time.time() - self._last >= self.every:
+            numbers["all_seconds_left"] = round(took / done * (self.images_left - done) + self.later, 1)
+        super().step(done, **numbers)

@@ -125,7 +125,7 @@ def status(run: RunPaths, *, holding: bool = False) -> Status:
     if end is not None or state != "running":
         facts.update(rate=math.nan, seconds_left=math.nan)
     if state == "queued":
-        facts.update(stage="waiting for a slot", done=0, of=0)
+        facts.update(stage="waiting for its turn", done=0, of=0)
     return Status(
         state=state,
         reason=reason,

@@ -1,0 +1,143 @@
+"""What came out of a run or study, as tables for a terminal or as JSON.
+
+In:    a run's folder with its predictions.
+Out:   text, or JSON values; an undefined number keeps its reason.
+Never: arithmetic (report has it), torch.
+"""
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from cxrlab import jobs, report, studies
+from cxrlab import predictions as predictions_file
+from cxrlab import spec as specs
+from cxrlab.commands import console
+from cxrlab.jobs import state
+from cxrlab.metrics import thresholds
+from cxrlab.paths import RunPaths
+from cxrlab.predictions import Predictions
+from cxrlab.report import estimate, number
+
+
+def tell(run: RunPaths, *, as_json: bool = False) -> None:
+    """Print the run's outcome, as far as it came: its tables, or those of each run of a study."""
+    found = {task: measure(run.lab.run(run_id)) for task, run_id in trained(run).items()}
+    if as_json:
+        value = {"run": run.run_id, **state.as_dict(jobs.status(run)), "runs": trained(run)}
+        value["tables"] = {
+            task: {name: _plain(table) for name, table in tables.items()} for task, tables in found.items()
+        }
+        print(json.dumps(value, indent=1))
+        return
+    for task, tables in found.items():
+        print(f"\n{studies.NAMES[task]} ({trained(run)[task]})")
+        for name, draw in (
+            ("performance", _performance),
+            ("gaps", _gaps),
+            ("reconstruction", _reconstruction),
+        ):
+            if name in tables and len(tables[name]):
+                print(console.table(draw(tables[name])))
+        if "gaps" in tables and len(tables["gaps"]):
+            print(report.headline(tables["gaps"], tables["performance"]["site"].iloc[0]))
+    for task, why in left_out(run).items():
+        print(f"\n{studies.NAMES[task]}: left out, {why}")
+
+
+def trained(run: RunPaths) -> dict[str, str]:
+    """Return the training runs that `run` is about, task → run id."""
+    spec = specs.read(run.spec)
+    if isinstance(spec, specs.StudySpec):
+        return {task: name for task, name in jobs.children(run).items() if run.lab.run(name).spec.exists()}
+    if isinstance(spec, specs.ScoreSpec):
+        run = run.lab.run(spec.run)
+        spec = specs.read(run.spec)
+    return {studies.task_of(spec): run.run_id}
+
+
+def left_out(run: RunPaths) -> dict[str, str]:
+    """Return the tasks that a study could not do, task → why."""
+    return next((study.left_out for study in studies.study_runs(run.lab) if study.run_id == run.run_id), {})
+
+
+def measure(run: RunPaths) -> dict[str, pd.DataFrame]:
+    """Return the tables of one training run, from the sites that are scored; {} before home is."""
+    spec = specs.read(run.spec)
+    home_site = spec.view.source[0]
+    if not run.predictions(home_site).exists():
+        return {}
+    home = predictions_file.read(run.predictions(home_site))
+    scored = sorted(path.stem for path in run.predictions_folder.glob("*.parquet"))
+    order = [site for site in spec.view.external if site in scored]
+    order += [site for site in scored if site not in (*spec.view.source, *order)]
+    externals = [predictions_file.read(run.predictions(site)) for site in order]
+    if spec.task == "autoencoder":
+        return {"reconstruction": report.reconstruction(home, externals, spec.seed)}
+    return {"performance": _all_performance(run, [home, *externals]), "gaps": report.gaps(home, externals)}
+
+
+def _all_performance(run: RunPaths, sites: list[Predictions]) -> pd.DataFrame:
+    tuned = thresholds.read(run.thresholds) if run.thresholds.exists() else None
+    return pd.concat([report.performance(site, tuned) for site in sites], ignore_index=True)
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [state.plain(row) for row in table.astype(object).to_dict("records")]
+
+
+def _performance(table: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {
+            "site": row["site"],
+            "label": row["label"],
+            "AUROC": _or_why(estimate(row["auroc"], row["low"], row["high"]), row["why_nan"]),
+            "AUPRC": number(row["auprc"]),
+            "prevalence": number(row["prevalence"]),
+            "bal. acc.": number(row["balanced_accuracy"]),
+            "MCC": number(row["mcc"]),
+            "F1": number(row["f1"]),
+            "n+": _count(row["n_pos"]),
+            "n-": _count(row["n_neg"]),
+        }
+        for _, row in table.iterrows()
+    ]
+
+
+def _gaps(table: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {
+            "site": row["site"],
+            "label": row["label"],
+            "home": number(row["internal"]),
+            "there": number(row["external"]),
+            "gap": estimate(row["gap"], row["low"], row["high"]),
+            "verdict": _or_why(row["verdict"], row["why"]),
+        }
+        for _, row in table.iterrows()
+    ]
+
+
+def _reconstruction(table: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {
+            "site": row["site"],
+            "n": _count(row["n"]),
+            "median RE": f"{row['median']:.5f}",
+            "AUROC against home": _or_why(
+                estimate(row["auroc_vs_home"], row["low"], row["high"]), row["why_nan"]
+            ),
+            "KS": number(row["ks"]),
+            "verdict": row["verdict"],
+        }
+        for _, row in table.iterrows()
+    ]
+
+
+def _or_why(text: str, why: Any) -> str:
+    return f"{text} ({why})" if isinstance(why, str) and why else text
+
+
+def _count(n: float) -> str:
+    return "" if pd.isna(n) else str(int(n))
