@@ -75,14 +75,13 @@ def rebuilt(study: choose.Study, run_id: str, sites: tuple[str, ...]) -> None:
     table = understood.pairs(run_id, site)
     for kind, title in (("worst", "Hardest to rebuild"), ("best", "Easiest to rebuild")):
         st.markdown(f"**{title}** at {site}")
-        with st.container(horizontal=True, gap="medium", key=f"panel_{kind}"):
-            for row in table[table["kind"] == kind].head(understood.SHOWN).to_dict("records"):
-                with st.container(width=3 * understood.SIDE + 8, gap=None):
-                    alt = (
-                        f"{row['image_id']}: input, reconstruction and error; RE {words.number(row['re'], 4)}"
-                    )
-                    st.image(understood.triptych(run_id, site, row["place"], top), width="stretch", alt=alt)
-                    st.markdown(f":small[{row['image_id']} · RE {words.number(row['re'], 4)}]")
+        with st.container(key=f"panel_{kind}"):
+            cells = st.columns(2, gap="medium") * understood.SHOWN
+            for cell, row in zip(cells, table[table["kind"] == kind].to_dict("records"), strict=False):
+                said = f"{row['image_id']} · RE {words.number(row['re'], 4)}"
+                picture = understood.triptych(run_id, site, row["place"], top)
+                cell.image(picture, width="stretch", alt=f"Input, reconstruction and error of {said}")
+                cell.markdown(f":small[{said}]")
     st.caption(f"Input, reconstruction, absolute error (black: none, yellow: {words.number(top)} of the grey scale or "
                f"more; one scale for {site}). Run `{run_id}`.")  # fmt: skip
 
@@ -100,7 +99,7 @@ def chart(study: choose.Study, run_id: str, sites: tuple[str, ...], tail: str) -
                 alt=f"Latents of {words.listing(sites)} on home's principal axes",
             )  # fmt: skip
         with right, st.container(key="panel_latent", horizontal=True):
-            clicked = [p["customdata"] for p in seen if p.get("customdata") is not None][: understood.SHOWN]
+            clicked = [p["customdata"] for p in seen if p.get("customdata") is not None][:8]
             if not clicked:
                 st.markdown(":small[Click a point to see its image here.]")
             for site, row in clicked:

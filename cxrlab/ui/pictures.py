@@ -12,7 +12,7 @@ from cxrlab.paths import Lab
 from cxrlab.ui import cached, overlay
 
 SIDE = 640  # pixels of a large radiograph
-TILE = 124
+TILE = 112
 
 
 def mapped_sites(run_id: str, sites: tuple[str, ...]) -> list[str]:

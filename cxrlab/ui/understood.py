@@ -15,7 +15,7 @@ from cxrlab.shift import density, latents
 from cxrlab.ui import cached, overlay, words
 
 MOST = 300  # images a site on the latent map
-SHOWN = 4  # pairs a kind
+SHOWN = 2  # rows of two pairs, best and worst each
 SIDE = 168  # pixels of each picture of a triptych
 
 

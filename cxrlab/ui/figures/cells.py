@@ -13,6 +13,8 @@ import plotly.graph_objects as go
 
 from cxrlab.ui import words
 
+# Reads on white and on near-black; words.ACCENT is for fills.
+TEAL = "#168690"
 INK, PAPER = "#14181D", "#FFFFFF"
 LINE = "rgba(128,128,128,0.55)"
 GRID = "rgba(128,128,128,0.20)"
@@ -50,10 +52,8 @@ def mix(pale: str, full: str, share: float) -> str:
     return "#" + "".join(f"{round(x + (y - x) * share + 1e-9):02X}" for x, y in zip(a, b, strict=True))
 
 
-def ink_on(colour: str) -> str | None:
-    """Return the text colour that reads on a #RRGGBB ground; None (the theme's own) on a see-through one."""
-    if not colour.startswith("#"):
-        return None
+def ink_on(colour: str) -> str:
+    """Return the text colour that reads on a #RRGGBB ground."""
     r, g, b = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     # WCAG 2 relative luminance, with 2.2 in place of the piecewise curve.
     luminance = 0.2126 * r**2.2 + 0.7152 * g**2.2 + 0.0722 * b**2.2
@@ -104,19 +104,24 @@ def matrix(
                 "line": {"color": look.line, "width": 1},
                 "pattern": hatch(look.hatch, 0.28),
             },
-            text=part["text"].tolist(),
+            text=part["text"].tolist() if opaque else None,
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             constraintext="none",
-            # A see-through cell takes the theme's own ink.
-            textfont={"size": 13}
-            | ({"color": [ink_on(c) for c in fill]} if look.full.startswith("#") else {}),
+            textfont={"size": 13, "color": [ink_on(c) for c in fill]} if opaque else None,
             customdata=part[["row", "column"]].to_numpy(),
             hovertext=part["hover"].tolist(),
             hovertemplate="%{hovertext}<extra></extra>",
             unselected={"marker": {"opacity": 1}},  # a click chooses; it must not fade the rest
         )
+        if (
+            not opaque
+        ):  # Plotly would choose an ink for a colour that is not there; text marks take the theme's own
+            figure.add_scatter(
+                x=[columns.index(c) for c in part["column"]], y=[at[r] for r in part["row"]],
+                mode="text", text=part["text"].tolist(), textfont={"size": 13}, hoverinfo="skip",
+            )  # fmt: skip
     names = [f"<b>{r}</b>" if r == chosen else r for r in rows]
     figure.update_layout(
         barmode="overlay",

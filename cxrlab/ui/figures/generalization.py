@@ -246,7 +246,7 @@ def heads(points: pd.DataFrame, home: str) -> go.Figure:
     """
     figure = go.Figure()
     sites = list(dict.fromkeys(points["site"]))
-    shades = (words.ACCENT, words.SITE_COLOURS[1], words.SITE_COLOURS[3])
+    shades = (cells.TEAL, words.SITE_COLOURS[1], words.SITE_COLOURS[3])
     for i, (head, part) in enumerate(points.groupby("head", sort=False)):
         known = part[part["value"].notna()]
         y = [sites.index(s) + 0.26 * (i - 0.5) for s in known["site"]]

@@ -26,7 +26,7 @@ def scores(table: pd.DataFrame, chosen: str = "") -> go.Figure:
     at = list(range(len(table)))
     over = table["score"] >= table["threshold"]
     wrong = table["y"].notna() & table["threshold"].notna() & (over != (table["y"] == 1))
-    colours = [words.VERDICT_COLOURS[words.WORSE] if w else words.ACCENT for w in wrong]
+    colours = [words.VERDICT_COLOURS[words.WORSE] if w else cells.TEAL for w in wrong]
     figure.add_bar(
         orientation="h", y=at, x=table["score"], width=0.55, name="score",
         marker={"color": colours, "pattern": cells.hatch("") | {"shape": ["/" if w else "" for w in wrong]}},

@@ -16,10 +16,10 @@ from cxrlab.ui.figures.cells import LINE, axis
 DEFAULT = 0.5  # where a network is cut when nobody has tuned anything
 # F1, sensitivity, specificity, PPV: colour and dash, so that the four lines differ in print too.
 MEASURES = {
-    "f1": ("F1", words.ACCENT, "solid"),
+    "f1": ("F1", cells.TEAL, "solid"),
     "sensitivity": ("sensitivity", "#D55E00", "dash"),
-    "specificity": ("specificity", "#0072B2", "dot"),
-    "ppv": ("PPV", "#CC79A7", "dashdot"),
+    "specificity": ("specificity", "#2F87C0", "dot"),
+    "ppv": ("PPV", "#B85C93", "dashdot"),
 }
 
 
@@ -43,9 +43,9 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
     y = [labels.index(label) for label in known["label"]]
     figure.add_scatter(
         x=known["threshold"], y=y, mode="markers", name="tuned", row=1, col=1,
-        marker={"size": 12, "color": words.ACCENT}, customdata=known[["label", "n_pos", "n_neg"]].to_numpy(),
+        marker={"size": 12, "color": cells.TEAL}, customdata=known[["label", "n_pos", "n_neg"]].to_numpy(),
         error_x={"type": "data", "symmetric": False, "array": known["high"] - known["threshold"],
-                 "arrayminus": known["threshold"] - known["low"], "color": words.ACCENT, "width": 4},
+                 "arrayminus": known["threshold"] - known["low"], "color": cells.TEAL, "width": 4},
         hovertemplate="%{customdata[0]}: cut at %{x:.3f}, tuned on %{customdata[1]:,} positive and "
         "%{customdata[2]:,} negative images<extra></extra>",
     )  # fmt: skip
@@ -90,7 +90,7 @@ def _before_after(figure: go.Figure, rows: pd.DataFrame) -> None:
     )  # fmt: skip
     figure.add_scatter(
         x=both["f1_tuned"], y=y, mode="markers", row=1, col=2, name="tuned F1",
-        marker={"size": 11, "color": words.ACCENT}, customdata=both[["label"]].to_numpy(),
+        marker={"size": 11, "color": cells.TEAL}, customdata=both[["label"]].to_numpy(),
         hovertemplate="%{customdata[0]}: F1 %{x:.2f} at the tuned threshold<extra></extra>",
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def curve(table: pd.DataFrame, threshold: float, tuned: float | None) -> go.Figu
             x=tuned, line={"color": LINE, "width": 1.5, "dash": "dot"}, annotation_text="tuned",
             annotation_position="bottom right",
         )  # fmt: skip
-    figure.add_vline(x=threshold, line={"color": words.ACCENT, "width": 2})
+    figure.add_vline(x=threshold, line={"color": cells.TEAL, "width": 2})
     figure.update_layout(
         height=340, margin={"l": 8, "r": 84, "t": 12, "b": 8}, showlegend=False, dragmode=False, hovermode="x"
     )
