@@ -89,9 +89,8 @@ def matrix(
         part = cells[cells["kind"] == kind]
         if part.empty:
             continue
-        fill = [
-            mix(look.pale, look.full, s) if look.full.startswith("#") else look.full for s in part["share"]
-        ]
+        opaque = look.full.startswith("#")
+        fill = [mix(look.pale, look.full, s) if opaque else look.full for s in part["share"]]
         figure.add_bar(
             name=f"{look.sign} {kind}".strip(),
             orientation="h",
@@ -115,9 +114,8 @@ def matrix(
             hovertemplate="%{hovertext}<extra></extra>",
             unselected={"marker": {"opacity": 1}},  # a click chooses; it must not fade the rest
         )
-        if (
-            not opaque
-        ):  # Plotly would choose an ink for a colour that is not there; text marks take the theme's own
+        if not opaque:
+            # Plotly would choose an ink for a colour that is not there; text marks take the theme's own.
             figure.add_scatter(
                 x=[columns.index(c) for c in part["column"]], y=[at[r] for r in part["row"]],
                 mode="text", text=part["text"].tolist(), textfont={"size": 13}, hoverinfo="skip",
