@@ -85,7 +85,7 @@ def _read_order(path: Path, mtime_ns: int) -> tuple[phantom.Recipe, int, int]:  
         held = sorted(order) if isinstance(order, dict) else type(order).__name__
         raise BadInput(f"{path} holds {held}; expected {Phantom.expects}.")
     recipe, n, seed = order["recipe"], order["n"], order["seed"]
-    if recipe not in phantom.RECIPES:
+    if not isinstance(recipe, str) or recipe not in phantom.RECIPES:
         raise BadInput(f"{path} asks for the recipe {recipe!r}; known: {', '.join(phantom.RECIPES)}.")
     if type(n) is not int or not 1 <= n <= MOST:
         raise BadInput(f"{path} asks for n = {n!r} images; expected a whole number from 1 to {MOST:,}.")
