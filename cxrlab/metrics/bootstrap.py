@@ -1,7 +1,7 @@
-"""AUROC over resampled patients: one compiled pass over sorted rows for many draws at once.
+"""Resampled patients: one compiled pass over sorted rows for many draws at once.
 
 In:    truths, scores, patient ids, a seed.
-Out:   one AUROC a draw and label; NaN where a draw lacks a class.
+Out:   one AUROC a draw and label, or one threshold a draw; NaN where a draw lacks a class.
 Never: files, torch; numba's own threads (its default pool aborts the process when two threads enter it at once).
 
 Draws come from a counter-based generator, so a seed gives the same draws for any number of threads.
@@ -54,6 +54,39 @@ def auroc_draws(
             out[first : first + LANES, j] = theta[: draws - first]
 
     with ThreadPoolExecutor(_cores()) as pool:  # the kernels hold no GIL
+        list(pool.map(one_block, range(0, draws, LANES)))
+    return out
+
+
+def best_f1_draws(
+    y_true: np.ndarray, score: np.ndarray, patient: np.ndarray, draws: int, seed: int
+) -> np.ndarray:
+    """Return the threshold with the largest F1 in each of `draws` resamples of patients.
+
+    Args:
+        y_true: (N,) of 0 and 1.
+        score: (N,) without NaN.
+        patient: (N,) int codes 0, 1, …, each of which has a row.
+        draws: how many resamples, the same as those of `patient_counts`.
+        seed: of the draws.
+
+    Returns:
+        (draws,) float64, the highest threshold of equal F1; NaN where a draw lacks a class.
+    """
+    order = np.argsort(-score)
+    s, y, who = score[order], y_true[order] == 1, patient[order].astype(np.int32)
+    ends = np.append(s[1:] != s[:-1], True)
+    n = int(patient.max()) + 1
+    out = np.empty(draws)
+
+    def one_block(first: int) -> None:
+        counts = np.zeros(n * LANES, np.uint8)
+        _count(n, first, seed, counts)
+        _walk_f1(who, y, ends, counts, best := np.empty(LANES, np.int64))
+        found = np.where(best < 0, np.nan, s[best])
+        out[first : first + LANES] = found[: draws - first]
+
+    with ThreadPoolExecutor(_cores()) as pool:
         list(pool.map(one_block, range(0, draws, LANES)))
     return out
 
@@ -144,3 +177,40 @@ def _walk(who, kind, counts, theta):  # noqa: ANN001, ANN202
                 pos[b] += times
     for b in range(LANES):
         theta[b] = below[b] / (np.float64(pos[b]) * np.float64(neg[b])) if pos[b] and neg[b] else np.nan
+
+
+@njit(nogil=True, cache=True)
+def _walk_f1(who, is_pos, ends, counts, best):  # noqa: ANN001, ANN202
+    """Fill best (LANES,) with the row, in falling score, whose cut has the largest F1; -1 where a class is absent."""
+    n_pos = np.zeros(LANES, np.int64)
+    n_any = np.zeros(LANES, np.int64)
+    for i in range(len(who)):
+        at = np.int64(who[i]) * LANES
+        if is_pos[i]:
+            for b in range(LANES):
+                n_pos[b] += counts[at + b]
+        for b in range(LANES):
+            n_any[b] += counts[at + b]
+    tp = np.zeros(LANES, np.int64)
+    called = np.zeros(LANES, np.int64)
+    best_tp = np.zeros(LANES, np.int64)
+    best_whole = np.ones(LANES, np.int64)
+    best[:] = -1
+    gained = False
+    for i in range(len(who)):
+        at = np.int64(who[i]) * LANES
+        for b in range(LANES):
+            called[b] += counts[at + b]
+        if is_pos[i]:
+            gained = True
+            for b in range(LANES):
+                tp[b] += counts[at + b]
+        if ends[i] and gained:  # F1 can only rise where a positive is gained
+            gained = False
+            for b in range(LANES):
+                whole = called[b] + n_pos[b]
+                if tp[b] * best_whole[b] > best_tp[b] * whole:  # compared as integers: ties are exact
+                    best_tp[b], best_whole[b], best[b] = tp[b], whole, i
+    for b in range(LANES):
+        if n_pos[b] == 0 or n_pos[b] == n_any[b]:
+            best[b] = -1

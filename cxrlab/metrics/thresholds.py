@@ -7,7 +7,6 @@ Never: rows of another split or site; a fallback threshold.
 A row is called positive when its score is at or above the threshold.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pandas as pd
 from cxrlab import files
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.metrics import auroc, bootstrap
-from cxrlab.metrics.rules import at_prevalence, best_f1
+from cxrlab.metrics.rules import Pick, best_f1, cuts, pick_f1, pick_prevalence, resampled
 from cxrlab.predictions import Predictions
 
 FORMAT, VERSION = "cxrlab-thresholds", 1
@@ -108,30 +107,22 @@ def tune_label(
     why = auroc.why_undefined(n_pos, n_neg, int((np.isnan(score) & ~np.isnan(y_true)).sum()))
     if why:
         return Threshold(n_pos=n_pos, n_neg=n_neg, why_nan=why)
-    rule, why_rule, pick = MAX_F1, "", _pick_best_f1
+    rule, why_rule, pick = MAX_F1, "", pick_f1
     if n_pos < ENOUGH_POSITIVES:
-        rule, pick = PREVALENCE, at_prevalence
+        rule, pick = PREVALENCE, pick_prevalence
         why_rule = f"{n_pos} positive images are too few for max-F1 (at least {ENOUGH_POSITIVES})"
-    threshold = pick(y, s)
+    cut = cuts(y, s)
+    threshold = pick(cut)
     low, high = patient_interval(y, s, patient[used], pick, seed, draws)
-    f1 = _f1_at(y, s, threshold)
+    f1 = float(cut.f1[cut.threshold == threshold][0])
     return Threshold(threshold, low, high, f1, n_pos, n_neg, "", rule, why_rule)
-
-
-def _pick_best_f1(y_true: np.ndarray, score: np.ndarray) -> float:
-    return best_f1(y_true, score)[0]
-
-
-def _f1_at(y: np.ndarray, s: np.ndarray, threshold: float) -> float:
-    called = s >= threshold
-    return float(2 * (called & (y == 1)).sum() / (called.sum() + (y == 1).sum()))
 
 
 def patient_interval(
     y: np.ndarray,
     s: np.ndarray,
     patient: np.ndarray,
-    pick: Callable[[np.ndarray, np.ndarray], float],
+    pick: Pick,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> tuple[float, float]:
@@ -143,19 +134,20 @@ def patient_interval(
         y: (N,) of 0 and 1.
         s: (N,) without NaN.
         patient: (N,) int codes.
-        pick: (truths, scores) → threshold.
+        pick: the rule.
         seed: of the draws.
         draws: how many.
     """
     _, patient = np.unique(patient, return_inverse=True)
-    order = np.argsort(s)  # sorted once: each draw repeats rows in place and stays sorted, which sorts fast
-    y, s, patient = y[order], s[order], patient[order]
-    picked = []
-    for counts in bootstrap.patient_counts(int(patient.max()) + 1, draws, seed):
-        times = counts[patient]
-        picked.append(pick(np.repeat(y, times), np.repeat(s, times)))
-    known = np.array(picked)[np.isfinite(picked)]
-    if not draws or len(known) * 2 < draws:
+    if not draws:
+        return np.nan, np.nan
+    if pick is pick_f1:
+        picked = bootstrap.best_f1_draws(y, s, patient, draws, seed)
+    else:
+        counts = bootstrap.patient_counts(int(patient.max()) + 1, draws, seed)
+        picked = [pick(cut) for cut in resampled(y, s, (one[patient] for one in counts)) if cut is not None]
+    known = np.asarray(picked)[np.isfinite(picked)]
+    if len(known) * 2 < draws:
         return np.nan, np.nan
     low, high = np.quantile(known, (0.025, 0.975))
     return float(low), float(high)

@@ -47,9 +47,13 @@ def reconstruction(home: Predictions, externals: list[Predictions], seed: int = 
     rows = [
         {"site": home.site, **_support(here, home_patients), "why_nan": REFERENCE, "verdict": "home"},
     ]
-    for i, there in enumerate(externals):
-        rng = np.random.default_rng((seed, i))
-        rows.append({"site": there.site, **_one_site(here, home_patients, *_errors(judged(there)), rng)})
+    nulls: dict[int, distances_of.Null] = {}
+    for there in externals:
+        errors, patients = _errors(judged(there))
+        size = min(len(errors), len(here) // 2)  # what a null can reach; large sites share one
+        if size and size not in nulls:
+            nulls[size] = distances_of.null(here, home_patients, size, np.random.default_rng(seed))
+        rows.append({"site": there.site, **_one_site(here, home_patients, errors, patients, nulls.get(size))})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -69,14 +73,14 @@ def _one_site(
     home_patients: np.ndarray,
     there: np.ndarray,
     patients: np.ndarray,
-    rng: np.random.Generator,
+    null: distances_of.Null | None,
 ) -> dict[str, object]:
     row: dict[str, object] = _support(there, patients)
     if not len(here) or not len(there):
         where = "home's test rows" if not len(here) else "this site"
         return row | {"why_nan": f"no reconstruction errors in {where}", "verdict": "cannot say"}
     seen = distances_of.distances(here, there)
-    null = distances_of.null(here, home_patients, len(there), rng)
+    null = null or distances_of.Null(why_nan="home has too few test rows for a comparison with itself")
     outside = np.repeat([0.0, 1.0], [len(here), len(there)])
     codes = auroc.codes_of(home_patients)
     both = np.concatenate(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cxrlab.metrics import auroc, bootstrap
+from cxrlab.metrics import auroc, bootstrap, rules
 
 
 def test_each_draw_is_scikit_learns_auroc_with_patient_counts_as_weights(random_rows, rng):
@@ -59,3 +59,13 @@ def test_draws_without_a_class_are_undefined_and_counted():
 
 def test_an_empty_table_gives_undefined_draws():
     assert np.isnan(bootstrap.auroc_draws(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), 5, seed=0)).all()
+
+
+def test_the_compiled_max_f1_of_each_draw_is_the_plain_one(random_rows, rng):
+    for y_true, score in random_rows[:8]:
+        patient = np.unique(rng.integers(0, 1 + len(y_true) // 3, len(y_true)), return_inverse=True)[1]
+        draws = bootstrap.best_f1_draws(y_true, score, patient, 70, seed=2)
+        counts = bootstrap.patient_counts(patient.max() + 1, 70, seed=2)
+        times = [one[patient] for one in counts]
+        for found, cut in zip(draws, rules.resampled(y_true, score, times), strict=True):
+            assert np.isnan(found) if cut is None else found == rules.pick_f1(cut)

@@ -90,12 +90,15 @@ def test_p_is_below_a_twentieth_exactly_when_the_interval_leaves_zero_out(study,
 
 def test_no_gap_is_called_a_gap_as_rarely_as_stated_and_a_planted_one_is_found(study, rng):
     """The full table is `bench coverage`; here 400 studies, whose share has a standard error of .011."""
-    null = [gap.by_label(site(study, rng, 200, 0.85), site(study, rng, 150, 0.85)).p[0] for _ in range(400)]
-    assert 0.02 <= np.mean(np.array(null) < 0.05) <= 0.08
-    found = [
-        gap.by_label(site(study, rng, 200, 0.9), site(study, rng, 150, 0.7)).verdict[0] for _ in range(60)
-    ]
-    assert found.count("worse") > 50
+
+    def many(truth, patients, studies):
+        rows = [site(study, rng, patients, truth).assign(label=str(i)) for i in range(studies)]
+        return pd.concat(rows, ignore_index=True)
+
+    null = gap.by_label(many(0.85, 200, 400), many(0.85, 150, 400))
+    assert 0.02 <= (null.p < 0.05).mean() <= 0.08
+    planted = gap.by_label(many(0.9, 200, 60), many(0.7, 150, 60))
+    assert (planted.verdict == "worse").sum() > 50
 
 
 def test_an_independent_difference_of_symmetric_intervals_is_the_textbooks():

@@ -32,12 +32,12 @@ def test_constant_scores_have_one_cut():
 def test_target_rules_are_met_and_not_overshot(random_rows):
     for y_true, score in random_rows:
         for target in (0.5, 0.9, 1.0):
-            at = rules.at_sensitivity(y_true, score, target)
+            at = rules.apply(rules.pick_sensitivity(target), y_true, score)
             assert (score[y_true == 1] >= at).mean() >= target
             higher = score[score > at]
             if len(higher):
                 assert (score[y_true == 1] >= higher.min()).mean() < target
-            at = rules.at_specificity(y_true, score, target)
+            at = rules.apply(rules.pick_specificity(target), y_true, score)
             assert (score[y_true == 0] < at).mean() >= target
 
 
@@ -48,12 +48,12 @@ def test_youden_is_the_best_of_all_thresholds(random_rows):
             return (score[y_true == 1] >= at).mean() - (score[y_true == 0] >= at).mean()
 
         best = max(index(at) for at in np.unique(score))
-        assert index(rules.best_youden(y_true, score)) == pytest.approx(best)
+        assert index(rules.apply(rules.pick_youden, y_true, score)) == pytest.approx(best)
 
 
 def test_prevalence_matching_calls_as_many_positive_as_are():
     y_true, score = np.array([0, 0, 1, 0, 1, 0]), np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    assert (score >= rules.at_prevalence(y_true, score)).sum() == 2
+    assert (score >= rules.apply(rules.pick_prevalence, y_true, score)).sum() == 2
 
 
 def test_a_cost_rule_needs_only_costs():
@@ -133,3 +133,28 @@ def test_a_file_that_is_no_set_is_refused_with_a_sentence(tmp_path, text):
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(MissingInput, match="no thresholds at"):
         thresholds.read(tmp_path / "none.json")
+
+
+def test_the_cuts_of_a_resample_are_those_of_its_rows(random_rows, rng):
+    for y_true, score in random_rows[:8]:
+        times = rng.integers(0, 3, len(y_true)).astype(np.uint8)
+        [resample] = rules.resampled(y_true, score, [times])
+        plain = rules.cuts(np.repeat(y_true, times), np.repeat(score, times))
+        for pick in (rules.pick_f1, rules.pick_youden, rules.pick_prevalence, rules.pick_sensitivity(0.8)):
+            assert pick(resample) == pick(plain)
+    assert list(rules.resampled(np.array([0, 1.0]), np.array([0.1, 0.2]), [np.array([2, 0])])) == [None]
+
+
+def test_max_f1_at_another_prevalence_is_that_of_a_reweighted_site(rng):
+    y_true = (rng.random(3000) < 0.3).astype(float)
+    score = rng.normal(size=3000) + 1.5 * y_true
+    rare = rules.apply(rules.pick_f1_at_prevalence(0.05), y_true, score)
+    assert rare > rules.best_f1(y_true, score)[0]
+    same = rules.apply(rules.pick_f1_at_prevalence(y_true.mean()), y_true, score)
+    assert same == rules.best_f1(y_true, score)[0]
+    assert np.isnan(rules.apply(rules.pick_f1, np.zeros(4), np.arange(4.0)))
+
+
+def test_a_rate_needs_no_truths():
+    assert rules.at_rate(np.array([0.1, 0.2, 0.3, np.nan, 0.4]), 0.5) == 0.3
+    assert np.isnan(rules.at_rate(np.array([np.nan]), 0.5))
