@@ -14,7 +14,6 @@ VERBS: dict[str, str] = {
     "score": "runs",
     "study": "runs",
     "runs": "runs",
-    "report": "house",
     "bench": "house",
     "doctor": "house",
 }

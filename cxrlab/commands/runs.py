@@ -68,9 +68,10 @@ def _add_runs(verbs: argparse._SubParsersAction) -> None:
         verb = whats.add_parser(name, help=what)
         verb.add_argument("runs", nargs="+", metavar="RUN", help="its name, or the beginning of it")
         verb.set_defaults(carry_out=carry_out_each, do=name)
-    for verb in whats.choices.values():
-        verb.add_argument("--json", action="store_true", help="print the figures as JSON")
     runs.add_argument("--json", action="store_true", help="print the figures as JSON")
+    for verb in whats.choices.values():
+        # SUPPRESS: `runs --json list` must not be undone by this parser's default.
+        verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def carry_out_run(args: argparse.Namespace) -> int:

@@ -15,8 +15,7 @@ from cxrlab import jobs
 from cxrlab import spec as specs
 from cxrlab.errors import BadRun, BadSpec, MissingInput, UnknownName
 from cxrlab.jobs import process, slots, state
-
-from .conftest import train_spec, wait_for, write_store
+from tests.jobs.kit import train_spec, wait_for, write_store
 
 LAUNCHER = """
 import json, sys, time
@@ -31,7 +30,7 @@ def test_a_job_does_every_stage_and_is_done(stub):
     run = stub.run(jobs.submit(stub, train_spec()))
     now = wait_for(run, "done", "failed")
     assert now.state == "done", now.reason
-    assert run.checkpoint.exists() and run.thresholds.read_text() == "thresholds of home"
+    assert run.checkpoint.exists() and "home val" in run.thresholds.read_text()
     assert all(
         run.predictions(site).exists() and run.maps(site).exists() for site in ("home", "east", "west")
     )

@@ -1,10 +1,12 @@
 """Stands in for training, scoring and maps in a job's process, so that a test of jobs needs no network.
 
 A folder with this file on PYTHONPATH is imported by Python itself before `cxrlab` starts. What a run does is the
-"network" of its spec; CXRLAB_STUB_STEPS says how many steps of a twentieth of a second a run takes.
+"network" of its spec; CXRLAB_STUB_STEPS says how many steps of a twentieth of a second a run takes, and
+CXRLAB_STUB_BREAKS names a network that fails.
 """
 
 import errno
+import json
 import os
 import sys
 import time
@@ -14,7 +16,7 @@ import types
 def fit(spec, lab, run, progress, device="auto"):
     steps = int(os.environ.get("CXRLAB_STUB_STEPS", "1"))
     name = spec.model.name
-    if name == "breaks":
+    if name in ("breaks", os.environ.get("CXRLAB_STUB_BREAKS")):
         from cxrlab.errors import BadSpec
 
         raise BadSpec("this network cannot learn; choose another.")
@@ -55,7 +57,8 @@ def score_site(lab, run, site, progress, device="auto"):
     table["split"] = ["train", "val", "test"] * (n // 3) if site in spec.view.source else "external"
     table["y:Pneumonia"] = np.arange(n) % 2
     table["logit:Pneumonia"] = np.arange(n) / n
-    table = pd.DataFrame(table)
+    if spec.task == "autoencoder":
+        table = table.drop(columns=["y:Pneumonia", "logit:Pneumonia"]).assign(re=np.arange(n) / n)
     predictions.write(
         run.predictions(site),
         predictions.Predictions(table, run.run_id, site, specs.digest(spec), there.digest, "0", True),
@@ -64,11 +67,17 @@ def score_site(lab, run, site, progress, device="auto"):
 
 
 def tune(scored, seed):
-    return f"thresholds of {scored.site}"
+    return {
+        "run": scored.run_id,
+        "tuned_on": f"{scored.site} val",
+        "name": "default",
+        "rule": "max-f1",
+        "labels": {},
+    }
 
 
-def write(path, what):
-    path.write_text(what)
+def write(path, tuned):
+    path.write_text(json.dumps({"format": "cxrlab-thresholds", "version": 1, **tuned}))
 
 
 def make(lab, run, site, progress, device="auto"):
