@@ -80,7 +80,12 @@ def rebuilt(study: choose.Study, run_id: str, sites: tuple[str, ...]) -> None:
             for cell, row in zip(cells, table[table["kind"] == kind].to_dict("records"), strict=False):
                 said = f"{row['image_id']} · RE {words.number(row['re'], 4)}"
                 picture = understood.triptych(run_id, site, row["place"], top)
-                cell.image(picture, width="stretch", alt=f"Input, reconstruction and error of {said}")
+                cell.image(
+                    picture,
+                    width="stretch",
+                    output_format="PNG",
+                    alt=f"Input, reconstruction and error of {said}",
+                )
                 cell.markdown(f":small[{said}]")
     st.caption(f"Input, reconstruction, absolute error (black: none, yellow: {words.number(top)} of the grey scale or "
                f"more; one scale for {site}). Run `{run_id}`.")  # fmt: skip

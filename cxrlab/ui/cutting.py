@@ -92,7 +92,7 @@ def change(run_id: str, site: str, label: str, tuned: float, at: float) -> None:
         for row in table.head(SHOWN).to_dict("records"):
             truth = "present" if row["y"] == 1 else "absent"
             st.image(
-                pictures.radiograph(site, row["row"]), width=pictures.TILE,
+                pictures.radiograph(site, row["row"]), width=pictures.TILE, output_format="PNG",
                 caption=f"{words.number(row['score'])} · {truth} · now {row['group']}",
                 alt=f"{row['image_id']}: {label} {truth}, score {words.number(row['score'])}, called {now} now",
             )  # fmt: skip

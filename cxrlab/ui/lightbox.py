@@ -49,6 +49,7 @@ def sheet(run_id: str, site: str, label: str, table: pd.DataFrame, chosen: str, 
                 st.image(
                     pictures.mapped(run_id, site, row["k"], side=2 * pictures.TILE, top=top),
                     width=pictures.TILE,
+                    output_format="PNG",
                     alt=f"{row['image_id']}, {kind} of {label}: score {said}, with its heatmap{empty}",
                 )
                 st.button(
@@ -71,6 +72,7 @@ def detail(study: choose.Study, run_id: str, row: dict, site: str, label: str, t
                     run_id, site, row["k"], top=top, opacity=opacity, level=level, width=width, with_truth=outline
                 ),
                 width="stretch",
+                output_format="PNG",  # else it is pressed into a JPEG on the way
                 alt=f"Radiograph {row['image_id']} with the heatmap of {label}",
             )  # fmt: skip
             st.image(
