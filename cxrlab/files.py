@@ -47,18 +47,29 @@ def remove_parts(path: Path) -> None:
 
 @contextlib.contextmanager
 def no_space_is_a_sentence(path: Path) -> Iterator[None]:
-    """Turn the operating system's 'no space left' into NoSpace, naming `path`."""
+    """Turn the operating system's 'no space left', 'quota exceeded' and 'file too large' into NoSpace, naming `path`."""
     try:
         yield
-    except OSError as error:
-        # HDF5 wraps the system's error in text and loses its number.
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
-        if not full:
+    except (OSError, RuntimeError) as error:
+        # HDF5 wraps the system's error in text and loses its number; on closing, h5py gives a RuntimeError.
+        code = getattr(error, "errno", None)
+        why = next(
+            (why for number, why in _FULL.items() if code == number or os.strerror(number) in str(error)),
+            None,
+        )
+        if why is None:
             raise
         raise NoSpace(
-            f"the disk filled up while writing {path}; nothing was written under that name. "
+            f"{why} while writing {path}; nothing was written under that name. "
             "Free some space there or set CXRLAB_HOME to a larger disk, then start again."
         ) from error
+
+
+_FULL = {
+    errno.ENOSPC: "the disk filled up",
+    errno.EDQUOT: "your disk quota was used up",
+    errno.EFBIG: "the largest file size allowed here was reached (`ulimit -f`, or the file system's own limit)",
+}
 
 
 def write_text(path: Path, text: str) -> None:

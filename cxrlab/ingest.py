@@ -210,7 +210,7 @@ def _write(
         (work.pixels[i] for i in good),
         quarantine=quarantine,
         boxes=boxes,
-        masks={name: (mask[i] for i in good) for name, mask in work.masks.items()},
+        masks={name: map(mask.__getitem__, good) for name, mask in work.masks.items()},
         on_image=progress.step,
     )
     return Ingested(path, path.stem, len(rows), rows["patient_id"].nunique(), len(quarantine), digest)
