@@ -10,8 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cxrlab.phantom.brush import SIZE, blur
+from cxrlab.phantom.brush import SIZE, blur, grain, logistic
 from cxrlab.phantom.physics import Shadow
+
+_TONES = (-0.6, 1.5)  # what the curve can tell apart; 0 and 1 are the window's ends
+_STEPS = 2048
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ def expose(shadow: Shadow, how: Acquisition, ap: bool, rng: np.random.Generator)
         rays * np.minimum(shadow.depth, 1) * shadow.body, 14.0
     )
     dose = how.photons * float(np.exp(0.25 * n[0])) * (0.6 if ap else 1.0)
-    grain = rng.standard_normal((SIZE, SIZE), dtype=np.float32)
-    rays += np.sqrt(rays * np.float32(1 / dose)) * grain
+    rays += np.sqrt(rays * np.float32(1 / dose)) * grain(rng)
     light = -np.log(np.maximum(rays, 1e-4))
     light = blur(light, how.blur_px * (1.3 if ap else 1.0))
     if how.sharpen:
@@ -73,14 +75,17 @@ def _window(light: np.ndarray, body: np.ndarray, how: Acquisition) -> tuple[floa
 
 def _curve(tone: np.ndarray, how: Acquisition, gamma: float) -> np.ndarray:
     """Return grey levels by an S-shaped curve over a power curve, as films and their imitators have."""
-    tone = np.clip(tone, -0.6, 1.5)
+    steps = np.linspace(0, 1, _STEPS)
+    low, high = _TONES
+    curve = low + (high - low) * steps
     if how.slope:
         s = how.slope
-        low, high = 1 / (1 + np.exp(0.5 * s + 0.6 * s)), 1 / (1 + np.exp(0.5 * s - 1.5 * s))
-        tone = (1 / (1 + np.exp(np.float32(0.5 * s) - np.float32(s) * tone)) - low) / (high - low)
-    tone = np.clip(tone, 0, 1) ** np.float32(how.gamma * gamma)
+        foot, head = logistic(s * (low - 0.5)), logistic(s * (high - 0.5))
+        curve = (logistic(s * (curve - 0.5)) - foot) / (head - foot)
     dark, bright = how.levels
-    return (dark + (bright - dark) * tone).astype(np.uint8)
+    greys = (dark + (bright - dark) * np.clip(curve, 0, 1) ** (how.gamma * gamma)).astype(np.uint8)
+    at = np.clip((tone - np.float32(low)) * np.float32((_STEPS - 1) / (high - low)), 0, _STEPS - 1)
+    return greys[at.astype(np.uint16)]
 
 
 def _finish(grey: np.ndarray, how: Acquisition, ap: bool, rng: np.random.Generator) -> np.ndarray:

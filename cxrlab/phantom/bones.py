@@ -97,51 +97,44 @@ def spine_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     return blur(bone, 0.9) * np.float32((1 - 0.30 * b.child) / 255)
 
 
+_CLAVICLE = np.array([(0.028, 0.016), (0.09, 0.004), (0.18, -0.016), (0.28, -0.022), (0.395, -0.004)])
+_BLADE = np.array(
+    [(0.41, 0.055), (0.345, 0.018), (0.285, 0.04), (0.268, 0.12), (0.282, 0.22), (0.322, 0.33), (0.362, 0.22)]
+)
+_RIDGE = np.array([(0.300, 0.085), (0.350, 0.045), (0.415, 0.012)])
+_CLAVICLE_WIDE = np.interp(np.linspace(0, 1, 33), [0, 0.15, 0.6, 1], [1.25, 0.85, 0.78, 1.1])
+
+
 def shoulders_cm(lines: Outlines, rng: np.random.Generator) -> np.ndarray:
     """Return collar bones, shoulder blades and upper arms, cm, (SIZE, SIZE) float32."""
     b = lines.body
     bone, core = canvas(), canvas()
-    jitter = rng.standard_normal((2, 4)) * 0.006
+    jitter = rng.standard_normal((2, 1, 4)) * 0.006
     s = b.shoulder
+    flip = np.array([[[-1, 1]], [[1, 1]]])  # both sides at once, as in SIDES
     inward = 0.070 if b.ap else 0.0  # the blades: turned out of the lungs for PA, over them for AP
-    clavicle = np.array([(0.028, 0.016), (0.09, 0.004), (0.18, -0.016), (0.28, -0.022), (0.395, -0.004)]) * [
-        1 - 0.08 * b.child,
-        1,
-    ]
-    blade = np.array(
-        [
-            (0.41, 0.055),
-            (0.345, 0.018),
-            (0.285, 0.040),
-            (0.268, 0.12),
-            (0.282, 0.22),
-            (0.322, 0.33),
-            (0.362, 0.22),
-        ]
-    )
-    ridge = np.array([(0.300, 0.085), (0.350, 0.045), (0.415, 0.012)])
-    for side, j in zip(SIDES, jitter, strict=True):
-        flip = np.array([side, 1])
-        tilt = np.linspace(b.apex + 0.060 - 0.030 * b.ap + j[0], s - 0.010 + j[1], 5)[:, None] * [0, 1]
-        line = lines.place(spline((clavicle + tilt) * flip + [2 * b.turn, 0], closed=False))
-        wide = (
-            SIZE
-            * 0.0125
-            * np.interp(np.linspace(0, 1, len(line)), [0, 0.15, 0.6, 1], [1.25, 0.85, 0.78, 1.1])
-        )
-        fill(ribbon(line[None], wide[None]), into=bone, level=175)
-        fill(ribbon(line[None], wide[None] * 0.55), into=core, level=75)
-        outline = lines.place(spline((blade - [inward, -s] + j[2:]) * flip, per=6))
-        np.maximum(bone, fill(outline, level=42), out=bone)
-        stroke(bone, np.concatenate([outline, outline[:1]]), 1, 85)
-        stroke(bone, lines.place(spline((ridge - [inward * 0.6, -s]) * flip, closed=False)), 4, 100)
-        head = lines.place((arm_line(lines)[0] - [0.004, 0.009]) * flip)
-        fill(head + disc(14) * (SIZE * 0.046), into=bone, level=140)
-        fill(head + disc(14) * (SIZE * 0.038), into=core, level=45)
-        shaft = lines.place(spline(arm_line(lines) * flip, closed=False))
-        wide = np.full((1, len(shaft)), SIZE * 0.020)
-        fill(ribbon(shaft[None], wide), into=bone, level=170)
-        fill(ribbon(shaft[None], wide * 0.5), into=core, level=80)
+
+    inner, outer = b.apex + 0.060 - 0.030 * b.ap + jitter[:, 0, 0], s - 0.010 + jitter[:, 0, 1]
+    clavicle = np.tile(_CLAVICLE * [1 - 0.08 * b.child, 1], (2, 1, 1))
+    clavicle[..., 1] += np.linspace(inner, outer, 5, axis=1)
+    line = lines.place(spline(clavicle * flip + [2 * b.turn, 0], closed=False))
+    wide = np.tile(SIZE * 0.0125 * _CLAVICLE_WIDE, (2, 1))
+    fill(ribbon(line, wide), into=bone, level=175)
+    fill(ribbon(line, wide * 0.55), into=core, level=75)
+
+    blade = lines.place(spline((_BLADE - [inward, -s] + jitter[..., 2:]) * flip, per=6))
+    np.maximum(bone, fill(blade, level=42), out=bone)
+    stroke(bone, np.concatenate([blade, blade[:, :1]], axis=1), 1, 85)
+    stroke(bone, lines.place(spline((_RIDGE - [inward * 0.6, -s]) * flip, closed=False)), 4, 100)
+
+    arm = arm_line(lines) * flip
+    head = lines.place(arm[:, :1] - flip * [0.004, 0.009])
+    fill(head + disc(14) * (SIZE * 0.046), into=bone, level=140)
+    fill(head + disc(14) * (SIZE * 0.038), into=core, level=45)
+    shaft = lines.place(spline(arm, closed=False))
+    wide = np.full(shaft.shape[:2], SIZE * 0.020)
+    fill(ribbon(shaft, wide), into=bone, level=170)
+    fill(ribbon(shaft, wide * 0.5), into=core, level=80)
     cm = bone.astype(np.float32) - np.minimum(core, bone)
     return blur(cm, 0.8) * np.float32((2.3 - 0.9 * b.child) / 255)
 

@@ -5,6 +5,8 @@ Out:   float32 layers of (SIZE, SIZE).
 Never: anatomy, findings, radiation.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -47,16 +49,21 @@ def spline(points: np.ndarray, per: int = 8, *, closed: bool = True) -> np.ndarr
 
 def ribbon(line: np.ndarray, wide: np.ndarray) -> np.ndarray:
     """Return closed outlines of bands along `line`, (m, n, 2), with half widths (m, n): (m, 2n, 2)."""
-    along = np.gradient(line, axis=1)
-    along /= np.linalg.norm(along, axis=2, keepdims=True) + 1e-6
-    across = np.stack([-along[..., 1], along[..., 0]], axis=2) * wide[..., None]
+    along = np.empty_like(line)
+    along[:, 1:-1] = line[:, 2:] - line[:, :-2]
+    along[:, 0], along[:, -1] = line[:, 1] - line[:, 0], line[:, -1] - line[:, -2]
+    per = wide / (np.hypot(along[..., 0], along[..., 1]) + 1e-6)
+    across = along[..., ::-1] * (per[..., None] * [-1, 1])
     return np.concatenate([line + across, (line - across)[:, ::-1]], axis=1)
 
 
+@lru_cache
 def disc(n: int) -> np.ndarray:
-    """Return `n` points on the unit circle, (n, 2)."""
+    """Return `n` points on the unit circle, (n, 2), not to be written to."""
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points.flags.writeable = False
+    return points
 
 
 def canvas() -> np.ndarray:
@@ -133,6 +140,16 @@ def field(rng: np.random.Generator, cells: int) -> np.ndarray:
     """Return smooth noise of about unit variance with `cells` grains a side, (SIZE, SIZE) float32."""
     coarse = rng.standard_normal((cells, cells), dtype=np.float32)
     return cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+
+
+def grain(rng: np.random.Generator) -> np.ndarray:
+    """Return white noise of unit variance, nearly Gaussian, (SIZE, SIZE) float32."""
+    # Four uniform bytes add up to a bell; drawing real normal numbers would take eight times as long.
+    dice = np.frombuffer(rng.bytes(4 * SIZE * SIZE), np.uint8).reshape(4, SIZE, SIZE)
+    total = dice[0].astype(np.uint16)
+    for more in dice[1:]:
+        total += more
+    return (total - np.float32(510)) * np.float32(1 / np.sqrt(4 * (256**2 - 1) / 12))
 
 
 def logistic(x: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ In:    a scene (maps of air, lung density, vessels) and a finding.
 Out:   the changed scene and the finding's mask.
 Never: labels' evidence, prevalence, acquisition.
 
-Severity runs from 0 (nothing) to 1 (as bad as it gets); every effect grows with it and vanishes at 0.
+Severity runs from 0 (nothing) to 1 (as bad as it gets); every effect grows with it, and 0 changes nothing.
 """
 
 from collections.abc import Callable
@@ -246,7 +246,7 @@ def atelectasis(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
     plates = blur(unit(bands), 1.0) * unit(scene.hemithorax[side]) * (scene.air > 0.5)
     scene.extra += plates * np.float32(2.9 * f.severity**0.6)
     at = _spot(scene, side, 0.5, 0.97)
-    haze = _cloud(at, 0.17, 0.075) * np.float32(0.55 * f.severity) * unit(scene.hemithorax[side])
+    haze = _cloud(at, 0.17, 0.085) * np.float32(0.25 + 0.40 * f.severity) * unit(scene.hemithorax[side])
     _fill_in(scene, haze, f.label, 0.12)
     scene.masks[f.label] |= (plates > 0.2) & (f.severity > 0)
 
@@ -261,7 +261,7 @@ def lesion(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
         side = f.side or int(SIDES[int(n[3] > 0.5)])
         side = side if k == 0 or n[3] < 0.6 else -side
         at = _spot(scene, side, 0.40 + 0.42 * n[0], 0.16 + 0.66 * n[1])
-        radius = (0.026 + 0.064 * f.severity) * (1 if k == 0 else 0.45 + 0.5 * n[2]) * SIZE
+        radius = (0.030 + 0.066 * f.severity) * (1 if k == 0 else 0.45 + 0.5 * n[2]) * SIZE
         lobes = 1 + 0.10 * np.sin(2 * angle + 6 * n[0]) + 0.06 * rng.standard_normal(14)
         outline = at + np.stack([np.cos(angle), np.sin(angle)], axis=1) * (radius * lobes)[:, None]
         ball = fill(spline(outline, per=4))
@@ -269,7 +269,7 @@ def lesion(scene: Scene, f: Finding, rng: np.random.Generator) -> None:
             2 * radius / SIZE * 36
         )  # the canvas is about 36 cm wide
         inside = unit(scene.hemithorax[side])
-        scene.extra += blur(thick, 0.8) * inside * np.float32(0.85 * min(1.0, 3 * f.severity))
+        scene.extra += blur(thick, 0.8) * inside * np.float32(1.15 * min(1.0, 3 * f.severity))
         mask |= (ball > 127) & (inside > 0.5) & (f.severity > 0)
     scene.masks[f.label] = mask
 

@@ -81,7 +81,7 @@ def _scene(lines: Outlines, rng: np.random.Generator) -> tuple[findings.Scene, n
     air *= 1 - blur(hidden, 1.0)
     # Lung also reaches down behind the domes, thinning out.
     air += _sulcus_cm(both)
-    texture = 0.06 * brush.field(rng, 56) + 0.05 * brush.field(rng, 110) + 0.05 * brush.field(rng, 8)
+    texture = 0.08 * brush.field(rng, 76) + 0.05 * brush.field(rng, 8)
     base = LUNG_DENSITY + 0.06 * (GRID_Y[:, :1] / SIZE - 0.4) + 0.05 * b.child
     scene = findings.Scene(
         lines=lines,
