@@ -101,16 +101,22 @@ def confusion(
     return Confusion(tp=float(cells[3]), fp=float(cells[1]), fn=float(cells[2]), tn=float(cells[0]))
 
 
-def average_precision(y_true: np.ndarray, score: np.ndarray) -> float:
+def average_precision(y_true: np.ndarray, score: np.ndarray, prevalence: float | None = None) -> float:
     """Return AUPRC as average precision: Σ (recall step) · precision over distinct scores, no interpolation.
 
     NaN when a class is absent: without negatives it would be 1 for any score. Its chance level is the prevalence.
+
+    Args:
+        y_true: (N,) of 0, 1 and NaN (masked).
+        score: (N,); a row with NaN is left out.
+        prevalence: as if this share were positive, so that sites compare; None: as it is.
     """
     cut = rules.cuts(y_true, score)
     if cut is None:
         return np.nan
-    precision = cut.tp / (cut.tp + cut.fp)
-    return float(np.dot(np.diff(cut.tp, prepend=0), precision) / cut.n_pos)
+    share = cut.n_pos / (cut.n_pos + cut.n_neg) if prevalence is None else prevalence
+    tp, fp = share * cut.sensitivity, (1 - share) * cut.fp / cut.n_neg
+    return float(np.dot(np.diff(cut.sensitivity, prepend=0), tp / (tp + fp)))
 
 
 def at_prevalence(counts: Confusion, prevalence: float) -> Confusion:

@@ -9,7 +9,9 @@ Only test and external rows count, except in `groups`, which answers for the row
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
+from cxrlab.errors import BadInput
 from cxrlab.metrics import auroc, binary, rules, thresholds
 from cxrlab.predictions import Predictions
 from cxrlab.report.performance import judged
@@ -18,8 +20,14 @@ POINTS = 200  # a curve's corners; more cannot be seen and cost the browser
 
 
 def _column(predictions: Predictions, label: str) -> tuple[np.ndarray, np.ndarray]:
-    j = predictions.labels.index(label)
-    return predictions.y_true()[:, j], predictions.score()[:, j]
+    """Return one label's (y_true, score), without computing the others."""
+    if label not in predictions.labels:
+        raise BadInput(
+            f"run {predictions.run_id} gave no scores of {label!r} at {predictions.site}; "
+            f"choose one of: {', '.join(predictions.labels) or 'none, it is an autoencoder'}."
+        )
+    table = predictions.table
+    return table[f"y:{label}"].to_numpy(np.float64), expit(table[f"logit:{label}"].to_numpy(np.float64))
 
 
 def curves(predictions: Predictions, label: str, points: int = POINTS) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlab.metrics import auroc, binary
+from cxrlab.metrics.interval import MIN_PATIENTS
 from cxrlab.metrics.thresholds import ThresholdSet
 from cxrlab.predictions import Predictions
 
@@ -17,7 +18,8 @@ COLUMNS = (
     "sensitivity", "specificity", "ppv", "npv", "threshold", "n", "n_pos", "n_neg", "n_patients", "why_nan",
     "why_threshold", "interval", "note", "labels", "pos_patients", "neg_patients", "n_unscored", "se",
 )  # fmt: skip
-UNTRAINED = "no label's interval leaves out .50: an untrained head looks like this"
+AT_THRESHOLD = ("auprc", *binary.NAMES, "threshold", "why_threshold")
+UNTRAINED = "no label's interval leaves out .50: an untrained head would do as well here"
 
 
 def judged(predictions: Predictions) -> Predictions:
@@ -46,11 +48,14 @@ def performance(predictions: Predictions, thresholds: ThresholdSet | None = None
         _at_threshold(measured.y_true[:, j], score[:, j], label, thresholds)
         for j, label in enumerate(rows.labels)
     ]
-    table = pd.concat([ranks, pd.DataFrame(more, index=ranks.index)], axis=1)
+    numbers = pd.DataFrame(
+        more, index=ranks.index, columns=list(AT_THRESHOLD)
+    )  # an autoencoder has no labels
+    table = pd.concat([ranks, numbers], axis=1)
     table["n"] = table["n_pos"] + table["n_neg"]
     table["prevalence"] = table["n_pos"] / table["n"].where(table["n"] > 0)
     table["site"] = predictions.site
-    macro = _macro(auroc.macro(measured, single=ranks), table)
+    macro = _macro(auroc.macro(measured, single=ranks), table) | {"site": predictions.site}
     return pd.concat([table, pd.DataFrame([macro])], ignore_index=True)[list(COLUMNS)]
 
 
@@ -81,17 +86,17 @@ def _macro(row: dict[str, object], table: pd.DataFrame) -> dict[str, object]:
             notes.append(f"{name.replace('_', ' ')} without {', '.join(gone)}")
     if looks_untrained(table):
         notes.append(UNTRAINED)
-    site = table["site"].iloc[0] if len(table) else ""
     n = int(table["n"].max()) if len(table) else 0
     why = "a mean has no threshold; see the labels"
-    return (
-        row
-        | means
-        | {"site": site, "n": n, "threshold": np.nan, "why_threshold": why, "note": "; ".join(notes)}
-    )
+    return row | means | {"n": n, "threshold": np.nan, "why_threshold": why, "note": "; ".join(notes)}
 
 
 def looks_untrained(table: pd.DataFrame) -> bool:
-    """Say whether no label's AUROC interval leaves .5 out, among the labels that have one (False without any)."""
-    known = table[(table["label"] != auroc.MACRO) & table["low"].notna()]
+    """Say whether no label's AUROC interval leaves .5 out.
+
+    Only labels with at least ten positive and ten negative patients count (with fewer, every interval is that wide);
+    False without any.
+    """
+    supported = (table["pos_patients"] >= MIN_PATIENTS) & (table["neg_patients"] >= MIN_PATIENTS)
+    known = table[(table["label"] != auroc.MACRO) & table["low"].notna() & supported]
     return len(known) > 0 and bool(((known["low"] <= 0.5) & (known["high"] >= 0.5)).all())

@@ -57,6 +57,8 @@ def headline(gaps: pd.DataFrame, home: str, label: str | None = None) -> str:
     if label is None:
         label = names[0] if len(names) == 1 else MACRO
     rows = gaps[gaps["label"] == label]
+    if not len(rows):
+        return f"Trained at {home}; {label} is not among the labels compared."
     said = "the mean AUROC over labels" if label == MACRO else label
     order = {gap.WORSE: 0, gap.BETTER: 1, gap.NO_GAP: 2, gap.CANNOT_SAY: 3}
     # The largest supported loss first; a site about which nothing can be said last.

@@ -70,3 +70,10 @@ def test_standardised_numbers_are_those_of_a_resampled_site(rng):
     assert standard.f1 == pytest.approx(expected.f1)
     assert standard.sensitivity == pytest.approx(counts.sensitivity)
     assert np.isnan(binary.at_prevalence(binary.confusion(np.zeros(3), np.zeros(3), 0.5), 0.3).f1)
+
+
+def test_average_precision_at_another_prevalence_is_that_of_a_reweighted_site(random_rows):
+    for y_true, score in random_rows[:6]:
+        weight = np.where(y_true == 1, 0.4 / y_true.mean(), 0.6 / (1 - y_true.mean()))
+        expected = sk.average_precision_score(y_true, score, sample_weight=weight)
+        assert binary.average_precision(y_true, score, prevalence=0.4) == pytest.approx(expected, abs=1e-12)

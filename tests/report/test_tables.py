@@ -81,6 +81,7 @@ def test_an_untrained_head_is_flagged_and_a_trained_one_is_not(home):
     assert "untrained head" in untrained["note"].iloc[-1]
     assert not report.looks_untrained(report.performance(home))
     assert not report.looks_untrained(report.performance(home.only("external")))
+    assert not report.looks_untrained(report.performance(predictions(n=24, separation=0.0)))  # too few to say
 
 
 def test_scores_far_out_do_not_overflow(tuned):
@@ -197,3 +198,21 @@ def test_a_threshold_that_does_not_travel_loses_f1_and_home_is_no_oracle(home):
     assert table["oracle"].to_dict()[("shifted", "home")] is True
     empty = report.transfer(home, [predictions("none", n=50, prevalence=0.0)], "Edema")
     assert set(empty["why_nan"]) == {"", "no positive images", "no threshold from none: no positive images"}
+
+
+def test_a_label_of_another_run_is_a_sentence_not_a_crash(home):
+    with pytest.raises(BadInput, match="gave no scores of 'Hernia' at home; choose one of: Edema, Pneumonia"):
+        report.curves(home, "Hernia")
+
+
+def test_a_run_without_labels_gives_tables_without_labels(home, away):
+    def errors_only(one):
+        table = one.table.drop(columns=[c for c in one.table if c[:2] in ("y:", "lo")])
+        return type(one)(table, *list(vars(one).values())[1:])
+
+    table = report.performance(errors_only(home))
+    assert table[["site", "label"]].values.tolist() == [["home", "macro"]]
+    assert table["why_nan"][0]
+    gaps = report.gaps(errors_only(home), [errors_only(away[0])])
+    assert gaps["verdict"].tolist() == ["cannot say"]
+    assert report.headline(gaps, "home").startswith("Trained at home")

@@ -47,3 +47,8 @@ def test_numbers_are_written_as_medical_tables_do():
     assert report.number(1.25) == "1.25"
     assert report.number(-0.004) == ".00"
     assert report.estimate(0.5, np.nan, np.nan) == ".50"
+
+
+def test_a_label_that_was_not_compared_says_so():
+    text = report.headline(pd.DataFrame([row("nih", "worse")]), "guangzhou", "Hernia")
+    assert text == "Trained at guangzhou; Hernia is not among the labels compared."
