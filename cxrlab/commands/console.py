@@ -47,7 +47,7 @@ def line(now: jobs.Status) -> str:
     >>> line(jobs.Status("running", "train", 3, 12, 0.5, 18.0))
     'train  [######------------------]  3/12  0.5/s  18 s left'
     """
-    parts = [now.stage or now.state]
+    parts = [now.stage or ("starting" if now.is_alive else now.state)]
     if now.of:
         filled = round(BAR * min(1.0, now.done / now.of))
         parts += [f"[{'#' * filled}{'-' * (BAR - filled)}]", f"{now.done}/{now.of}"]

@@ -22,7 +22,7 @@ import cxrlab
 from cxrlab import jobs
 from cxrlab import spec as specs
 from cxrlab.commands import console
-from cxrlab.commands.runs import wait_and_tell
+from cxrlab.commands.runs import check_done, wait
 from cxrlab.errors import BadInput, BadRun, MissingInput
 from cxrlab.paths import Lab
 
@@ -56,8 +56,10 @@ def carry_out(args: argparse.Namespace) -> int:
             flush=True,
         )
         run = lab.run(jobs.submit(lab, spec))
-        wait_and_tell(run)
-        print(f"\nBuilt in {console.seconds(time.monotonic() - began)}.", flush=True)
+        check_done(run, wait(run))
+        from cxrlab.commands import outcome
+
+        print(f"Built in {console.seconds(time.monotonic() - began)}. {outcome.headline(run)}", flush=True)
     return 0 if args.build_only else serve(lab, args.port, open_browser=not args.no_open and has_screen())
 
 

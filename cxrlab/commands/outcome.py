@@ -40,10 +40,20 @@ def tell(run: RunPaths, *, as_json: bool = False) -> None:
         ):
             if name in tables and len(tables[name]):
                 print(console.table(draw(tables[name])))
-        if "gaps" in tables and len(tables["gaps"]):
-            print(report.headline(tables["gaps"], tables["performance"]["site"].iloc[0]))
+        print(_headline(tables))
     for task, why in left_out(run).items():
         print(f"\n{studies.NAMES[task]}: left out, {why}")
+
+
+def headline(run: RunPaths) -> str:
+    """Return a plain sentence on how a run, or a study's classifier, travels; "" while there is nothing to say."""
+    ids = trained(run)
+    tables = measure(run.lab.run(ids["labels"])) if "labels" in ids else {}
+    return _headline(tables)
+
+
+def _headline(tables: dict[str, pd.DataFrame]) -> str:
+    return report.headline(tables["gaps"], tables["performance"]["site"].iloc[0]) if "gaps" in tables else ""
 
 
 def trained(run: RunPaths) -> dict[str, str]:

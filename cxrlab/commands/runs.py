@@ -103,17 +103,17 @@ def _submit(spec: jobs.AnySpec, args: argparse.Namespace) -> int:
     if args.no_wait:
         print(json.dumps({"run": run.run_id}) if args.json else run.run_id)
         return 0
-    return wait_and_tell(run, as_json=args.json)
+    now = wait(run)
+    from cxrlab.commands import outcome  # reads predictions and counts: not needed to look at runs
+
+    outcome.tell(run, as_json=args.json)
+    return check_done(run, now)
 
 
-def wait_and_tell(run: RunPaths, *, as_json: bool = False) -> int:
-    """Show the run's progress until it ends, then its outcome; 0 when it is done.
-
-    Raises:
-        BadRun: it did not end well.
-    """
+def wait(run: RunPaths) -> jobs.Status:
+    """Show the run's progress until it ends and return how; Ctrl-C ends the showing only."""
     try:
-        now = console.watch(run)
+        return console.watch(run)
     except KeyboardInterrupt:
         print(
             f"\nIt goes on without this window. See it: python -m cxrlab runs show {run.run_id}. "
@@ -121,9 +121,10 @@ def wait_and_tell(run: RunPaths, *, as_json: bool = False) -> int:
             file=sys.stderr,
         )
         raise
-    from cxrlab.commands import outcome  # reads predictions and counts: not needed to look at runs
 
-    outcome.tell(run, as_json=as_json)
+
+def check_done(run: RunPaths, now: jobs.Status) -> int:
+    """Return 0 for a run that is done. Raises BadRun with its reason for any other."""
     if now.state != "done":
         raise BadRun(f"{run.run_id} {now.state}: {now.reason}")
     return 0
@@ -171,9 +172,8 @@ def carry_out_show(args: argparse.Namespace) -> int:
     for name, t in (("submitted", now.submitted), ("started", now.started), ("ended", now.ended)):
         print(f"{name:9} {console.clock(t) or 'not yet'}")
     for task, child in children.items():
-        print(
-            f"{task}: {child} {jobs.status(run.lab.run(child)).state if run.lab.run(child).spec.exists() else 'to come'}"
-        )
+        its = run.lab.run(child)
+        print(f"{task}: {child} {jobs.status(its).state if its.spec.exists() else 'to come'}")
     print(jobs.log_tail(run, 15))
     return 0
 

@@ -12,6 +12,7 @@ from typing import Any
 from cxrlab import estimate, files, jobs, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadRun, CxrlabError
+from cxrlab.jobs import stages
 from cxrlab.jobs.request import open_store
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
@@ -27,9 +28,12 @@ def carry_out(lab: Lab, study: specs.StudySpec, run: RunPaths, progress: Progres
 
     Raises:
         BadRun: a run did not end well; the text names each with its reason.
+        BadStore: a site is another than when the study was asked for.
     """
     if study.make == "phantom":
         make_phantoms(lab, study, progress)
+    for site in study.data:
+        stages.check_unchanged(lab, site, study.data)
     outline = studies.outline(study, lab)
     ids = {task: planned.run_id for task, planned in outline.specs.items()}
     files.write_json(run.children, {"runs": ids, "left_out": outline.left_out})

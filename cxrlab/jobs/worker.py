@@ -37,7 +37,12 @@ def main(run_id: str) -> int:
     except Stopped:
         how, reason = "cancelled", "stopped by the signal SIGTERM."
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the last word must be written whole
-    print(f"{_clock()} {how} {reason}".rstrip(), flush=True)
+    used = os.times()
+    print(
+        f"{_clock()} {how} {reason}".rstrip(),
+        f"[{used.user + used.system:.0f} s of processor time]",
+        flush=True,
+    )
     state.write_end(run, how, reason)
     return 0 if how == "done" else 1
 

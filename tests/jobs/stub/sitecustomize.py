@@ -43,7 +43,6 @@ def fit(spec, lab, run, progress, device="auto"):
 
 def score_site(lab, run, site, progress, device="auto"):
     import numpy as np
-    import pandas as pd
 
     from cxrlab import predictions, store
     from cxrlab import spec as specs
