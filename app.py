@@ -4,7 +4,7 @@ import streamlit as st
 
 from cxrlab.ui import frame, theme
 
-st.set_page_config(page_title="cxrlab", page_icon=theme.ICON, layout="wide")
+st.set_page_config(page_title="cxrlab", page_icon=theme.ICON, layout="wide", initial_sidebar_state=230)
 st.logo(theme.WORDMARK, size="large")
 groups: dict[str, list] = {}
 for group, name, title, icon in frame.PAGES:

@@ -8,6 +8,8 @@ with frame.page("Runs", "What is happening, and what came out?"):
     ids = run_parts.known_runs()
     if said := st.session_state.pop("said", ""):
         st.success(said, icon=":material/check:")
+    if refused := st.session_state.pop("said_no", ""):
+        st.error(refused, icon=":material/error:")
     if not ids:
         st.info(
             "No run in this lab yet. A run trains one network at home, freezes it, and scores it everywhere."

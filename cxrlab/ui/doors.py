@@ -98,9 +98,21 @@ def empty_lab() -> None:
                 st.markdown(f"**{title}.** {sentence}")
 
 
-@st.fragment(run_every=live.EVERY)
 def building(run_id: str) -> None:
-    """Draw a study under way, with what is there already; the page renews itself when it ends."""
+    """Draw a study under way, with what is there already; the page renews itself when more is there."""
+    st.session_state["building-seen"] = _seen(run_id)
+    _building(run_id)
+
+
+def _seen(run_id: str) -> tuple:
+    """Return what decides the rest of the page: the study's state, the sites, the scored sites."""
+    lab = Lab.here()
+    children = jobs.children(lab.run(run_id)).values()
+    return cached.status(run_id).state, lab.sites(), [cached.scored_sites(child) for child in children]
+
+
+@st.fragment(run_every=live.EVERY)
+def _building(run_id: str) -> None:
     with frame.caught():
         run = Lab.here().run(run_id)
         now = cached.status(run_id)
@@ -117,9 +129,7 @@ def building(run_id: str) -> None:
                 st.caption("It goes on when this tab is closed. Cancel it on Runs.")
         if not now.is_alive:
             frame.link("runs", "Open Runs to see why, or to resume it", icon=":material/list_alt:")
-        seen = (now.state, tuple(Lab.here().sites()), tuple(jobs.children(run)))
-        if st.session_state.setdefault("building-seen", seen) != seen:
-            st.session_state["building-seen"] = seen
+        if _seen(run_id) != st.session_state["building-seen"]:
             st.rerun()
 
 

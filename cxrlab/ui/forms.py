@@ -21,7 +21,7 @@ class Look:
     choices: field → options, for names of sites, labels, networks and runs.
     words: field → (option → words).
     notes: field → (option → a sentence under it).
-    hidden: fields that are not asked; their starting values are handed on.
+    hidden: fields that are neither asked nor returned.
     """
 
     choices: dict[str, list[str]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def draw(
     shown = {name: info for name, info in model.model_fields.items() if name not in look.hidden}
     plain = {name: info for name, info in shown.items() if not is_advanced(info)}
     folded = {name: info for name, info in shown.items() if is_advanced(info)}
-    said = {name: values[name] for name in look.hidden if name in values}
+    said: dict[str, Any] = {}
     for name, info in plain.items():
         said[name] = one(name, info, values.get(name, default_of(info)), f"{key}.{name}", look)
     if folded:

@@ -122,9 +122,14 @@ def show_preview(request: imports.Request) -> None:
             base.table(pd.DataFrame(found.quarantine, columns=["file", "reason"]), "preview-quarantine")
 
 
-@st.fragment(run_every=live.EVERY)
 def under_way() -> None:
     """Draw the imports that have no store yet; renew the page when one ends."""
+    st.session_state["sites-seen"] = Lab.here().sites()
+    _under_way()
+
+
+@st.fragment(run_every=live.EVERY)
+def _under_way() -> None:
     with frame.caught():
         now = imports.under_way(Lab.here())
         for site, status in now.items():
@@ -133,7 +138,5 @@ def under_way() -> None:
                     st.markdown(f"**{site}**", width="content")
                     live.badge(status)
                 live.bar(status)
-        seen = (tuple(now), tuple(Lab.here().sites()))
-        if st.session_state.setdefault("imports-seen", seen) != seen:
-            st.session_state["imports-seen"] = seen
+        if Lab.here().sites() != st.session_state["sites-seen"]:
             st.rerun()

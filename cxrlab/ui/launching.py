@@ -180,7 +180,7 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
         st.markdown("**Compute**", help="What repeats the run, and how much it draws.")
         hidden = ("kind", "task", "view", "model", "training", "data")
         said |= forms.draw(specs.TrainSpec, base, key, forms.Look(hidden=hidden))
-    return {name: value for name, value in said.items() if name not in ("kind", "task", "data")}
+    return said
 
 
 # The column that stays ----------------------------------------------------------------------------------------------

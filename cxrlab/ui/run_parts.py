@@ -50,9 +50,18 @@ def worded(what: str, value: float) -> str:
     return f"{what} {words.number(value, 3) if 'AUROC' in what else f'{value:.2g}'}"
 
 
-@st.fragment(run_every=live.EVERY)
 def live_list() -> None:
     """Draw every run with its state, renewed every two seconds; a click chooses, several compare."""
+    st.session_state["runs-seen"] = _seen()
+    _live_list()
+
+
+def _seen() -> list[tuple[str, str]]:
+    return [(row["run"], row["state"]) for row in map(row_of, known_runs())]
+
+
+@st.fragment(run_every=live.EVERY)
+def _live_list() -> None:
     with frame.caught():
         rows = [row_of(run_id) for run_id in known_runs()]
         alive = sum(row["state"] in ("running", "queued") for row in rows)
@@ -79,9 +88,7 @@ def live_list() -> None:
                 "submitted": st.column_config.DatetimeColumn("Submitted (UTC)", format="MM-DD HH:mm"),
             },
         )
-        seen = tuple((row["run"], row["state"]) for row in rows)
-        if st.session_state.setdefault("runs-seen", seen) != seen:
-            st.session_state["runs-seen"] = seen
+        if [(row["run"], row["state"]) for row in rows] != st.session_state["runs-seen"]:
             st.rerun()  # the parts below show states too
 
 
@@ -113,11 +120,18 @@ def buttons(run_id: str, now) -> None:
         if not now.is_alive:
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(f"This deletes `{run_id}` with its scores and maps, {_size(run_id)}.")
-                if st.button("Delete it", key="remove", type="primary"):
-                    jobs.remove(lab, run_id)
-                    st.session_state["run"] = []
-                    st.session_state["said"] = f"{run_id} was removed."
-                    st.rerun()
+                st.button("Delete it", key="remove", type="primary", on_click=remove, args=(run_id,))
+
+
+def remove(run_id: str) -> None:
+    """Remove a run; before the page is drawn again, so that nothing on it names a run that is gone."""
+    try:
+        jobs.remove(Lab.here(), run_id)
+    except CxrlabError as error:
+        st.session_state["said_no"] = str(error)
+        return
+    st.session_state["run"] = [name for name in st.session_state.get("run", []) if name != run_id]
+    st.session_state["said"] = f"{run_id} was removed."
 
 
 def _size(run_id: str) -> str:

@@ -127,7 +127,7 @@ def holds(site: str, beside: str) -> None:
     names = [name for name in (site, beside) if name]
     labels = tuple(dict.fromkeys(label for name in names for label in cached.store(name).header.labels))
     said = f"{site}: {words.count(len(cached.store(site)), 'image')}"
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Counts", anchor=False)
         counts(site, beside)

@@ -22,7 +22,7 @@ def style(fig: go.Figure, *, height: int = 340, legend: bool = False) -> go.Figu
     """Give a figure the house's look: quiet grid, room for labels, unified fonts. Returns the same figure."""
     fig.update_layout(
         height=height,
-        margin={"l": 8, "r": 16, "t": 28, "b": 8},
+        margin={"l": 8, "r": 16, "t": 64 if legend else 28, "b": 8},
         showlegend=legend,
         legend={
             "orientation": "h",

@@ -96,7 +96,7 @@ def prevalence(tables: dict[str, pd.DataFrame], colours: dict[str, str]) -> go.F
         )
         for row in table[table["prevalence"].isna()].to_dict("records"):
             figure.add_annotation(
-                x=1, xref="x domain", y=place[row["label"]] + shift, text=words.undefined(row["why_nan"]), showarrow=False,
+                x=1, xref="x domain", y=place[row["label"]] + shift, text=f"{site}: undefined", hovertext=row["why_nan"], showarrow=False,
                 xanchor="right", font={"size": 11, "color": words.GREY},
             )  # fmt: skip
     figure.update_yaxes(

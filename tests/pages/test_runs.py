@@ -1,0 +1,114 @@
+"""Runs: states from disk, deeds that are verified."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from cxrlab import files
+from cxrlab.jobs import process, state
+from tests import fake_lab
+
+
+def named(lab, start):
+    return next(name for name in lab.run_ids() if name.startswith(start))
+
+
+@pytest.fixture
+def alive(own_half):
+    """A run that a sleeping process carries out, as a job would."""
+    run_id = named(own_half, "labels-")
+    run = own_half.run(run_id)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
+    who = process.identity_of(child.pid)
+    now = time.time()
+    state.write_job(run, replace(state.read_job(run), pid=who.pid, born=who.born, submitted=now, started=now))
+    yield run_id
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def test_the_list_shows_every_run_with_its_state(fake, open_page):
+    table = open_page("runs").dataframe[0].value
+    assert set(table["run"]) == set(fake.run_ids())
+    assert set(table["state"]) == {"done"}
+
+
+def test_a_run_whose_process_is_gone_is_lost_and_can_be_resumed(half, open_page):
+    run_id = named(half, "labels-")
+    app = open_page("runs", run=[run_id])
+    assert app.dataframe[0].value.set_index("run").loc[run_id, "state"] == "lost"
+    assert app.button(key="resume")
+
+
+def test_a_running_job_can_be_cancelled_and_is_gone_when_the_page_says_so(
+    own_half, alive, open_page, text_of
+):
+    app = open_page("runs", run=[alive])
+    assert app.dataframe[0].value.set_index("run").loc[alive, "state"] == "running"
+    job = state.read_job(own_half.run(alive))
+    app.button(key="cancel").click().run()
+    assert not app.exception
+    assert "Its process is gone" in text_of(app)
+    assert not process.is_alive(job.who)
+    assert state.status(own_half.run(alive)).state == "cancelled"
+
+
+def test_one_run_shows_its_curves_and_its_spec(fake, open_page, text_of):
+    run_id = named(fake, "labels-")
+    said = text_of(open_page("runs", run=[run_id]))
+    assert "Validation AUROC" in said
+    app = open_page("runs", run=[run_id], part="Spec")
+    assert '"small_cnn"' in app.code[0].value
+
+
+def test_the_cost_of_a_run_is_words_not_raw_numbers(fake, open_page):
+    app = open_page("runs", run=[named(fake, "labels-")], part="Cost")
+    shown = app.table[0].value.astype(str).to_string()
+    assert "231,000" in shown and "410 MB" in shown
+
+
+def test_several_runs_are_compared_by_what_differs(fake, open_page):
+    ids = [named(fake, "labels-"), named(fake, "normal-small")]
+    app = open_page("runs", run=ids)
+    differs = next(one.value for one in app.dataframe if "task" in one.value)
+    assert set(differs["task"]) == {"labels", "normal"}
+    assert "training.epochs" not in differs
+    outcome = next(one.value for one in app.dataframe if f"AUROC at {fake_lab.HOME}" in one.value)
+    assert outcome[f"AUROC at {fake_lab.HOME}"].str.contains(r"\[").all()
+
+
+def test_removing_asks_first_and_removes(own, open_page, text_of):
+    run_id = named(own, "normal-latent")
+    app = open_page("runs", run=[run_id])
+    app.button(key="remove").click().run()
+    assert not app.exception
+    assert f"{run_id} was removed" in text_of(app)
+    assert run_id not in own.run_ids()
+
+
+def test_a_failed_run_shows_its_reason(own, open_page, text_of):
+    run_id = named(own, "labels-")
+    end = {"state": "failed", "reason": "the disk filled up.", "ended": time.time()}
+    files.write_json(own.run(run_id).end, end)
+    assert "disk filled up" in text_of(open_page("runs", run=[run_id]))
+
+
+def test_a_damaged_run_is_listed_with_what_is_wrong(own, open_page):
+    run_id = named(own, "labels-")
+    own.run(run_id).spec.write_text("{broken")
+    table = open_page("runs", run=[named(own, "autoencoder-")]).dataframe[0].value.set_index("run")
+    assert table.loc[run_id, "state"] == "damaged"
+    assert "not JSON" in table.loc[run_id, "what"]
+
+
+def test_rerun_leads_to_launch(fake, open_page):
+    app = open_page("runs", run=[named(fake, "labels-")])
+    app.button(key="rerun").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Launch"
