@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrlab import report
-from cxrlab.ui import asked, cached, choose, clicks, frame, sayings, words
+from cxrlab.ui import asked, cached, choose, clicks, frame, links, pictures, sayings, words
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import generalization as figures
 
@@ -57,15 +57,15 @@ def one_finding(study: choose.Study, run_id: str, sites: tuple, gaps, label: str
         cut = study.threshold_set.of(label) if study.threshold_set else None
         if words.is_known(cut):
             counts = asked.confusions(run_id, sites, label, cut)
-            points = base.show(
-                figures.confusion(counts), "confusion", data=counts, select=True,
+            base.show(
+                figures.confusion(counts), "confusion", data=counts,
                 caption=f"{label} cut at {words.number(cut, 3)} ({study.threshold_set.rule}, tuned on "
-                f"{study.threshold_set.tuned_on}). Click a bar for its images. {tail}",
+                f"{study.threshold_set.tuned_on}). {tail}",
                 alt=f"Counts of {label} at the threshold: {counts.to_dict('records')}",
             )  # fmt: skip
-            clicked = clicks.fresh(points, "confusion")
-            if clicked and clicked[1] in ("FN", "FP"):
-                frame.go("heatmaps", site=clicked[0], label=label, group=clicked[1])
+            for site in pictures.mapped_sites(run_id, sites):
+                to = {g: links.address("heatmaps", site=site, label=label, group=g) for g in ("FN", "FP")}
+                links.draw(f"{site}:", ("see the missed", to["FN"]), ("see the false alarms", to["FP"]))
         else:
             why = (
                 study.threshold_set.why_not(label)
@@ -73,7 +73,7 @@ def one_finding(study: choose.Study, run_id: str, sites: tuple, gaps, label: str
                 else "thresholds are tuned after scoring"
             )
             base.empty(f"confusion counts need a threshold: {words.undefined(why)}.")
-        frame.link("thresholds", "Move the threshold", icon=":material/tune:", label=label)
+        links.draw("", ("Move the threshold", links.address("thresholds", label=label)))
     curves = asked.curves(run_id, sites, label)
     if curves.empty:
         base.empty(f"no site has both classes of {label}.")

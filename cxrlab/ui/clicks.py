@@ -1,7 +1,7 @@
 """A click on a mark, acted on once.
 
 In:    the selection of a figure drawn by figures.base.show.
-Out:   what the newly clicked mark carries, or a callback that makes it a choice.
+Out:   a callback that makes what the clicked mark carries a choice of this page.
 Never: what the click means.
 """
 
@@ -26,14 +26,3 @@ def into(key: str, choice: str, allowed: Collection[str]) -> Callable[[], None]:
             st.session_state[choice] = carried[0]
 
     return clicked
-
-
-def fresh(points: list[dict], key: str) -> list | None:
-    """Return what the mark carries that was clicked since the last run, or None.
-
-    A figure keeps its selection while other widgets change; acting on it again would undo what they say.
-    """
-    now = [list(p["customdata"]) for p in points if p.get("customdata") is not None]
-    before = st.session_state.get(f"{key}-clicked")
-    st.session_state[f"{key}-clicked"] = now
-    return now[0] if now and now != before else None

@@ -7,7 +7,7 @@ Never: numbers that report did not compute.
 
 import streamlit as st
 
-from cxrlab.ui import asked, frame, pictures, words
+from cxrlab.ui import asked, frame, links, pictures, words
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import thresholds as figures
 
@@ -68,9 +68,13 @@ def explore(run_id: str, site: str, label: str, tuned: float | None, tail: str) 
                 figures.confusion(vars(counts)), key="counts", config={"displayModeBar": False},
                 alt=f"TP {counts.tp:.0f}, FN {counts.fn:.0f}, FP {counts.fp:.0f}, TN {counts.tn:.0f}",
             )  # fmt: skip
-            with st.container(horizontal=True):
-                for group, said in (("FN", "See the missed"), ("FP", "See the false alarms")):
-                    frame.link("heatmaps", said, site=site, label=label, group=group)
+            if pictures.mapped_sites(run_id, (site,)):
+                to = {g: links.address("heatmaps", site=site, label=label, group=g) for g in ("FN", "FP")}
+                links.draw(
+                    "At the tuned threshold:",
+                    ("see the missed", to["FN"]),
+                    ("see the false alarms", to["FP"]),
+                )
         if words.is_known(tuned) and at != tuned:
             change(run_id, site, label, tuned, at)
         else:

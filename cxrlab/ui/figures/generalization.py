@@ -225,6 +225,7 @@ def confusion(counts: pd.DataFrame) -> go.Figure:
                 "line": {"width": 0},
             },
             textfont={"color": "#FFFFFF"},
+            unselected={"marker": {"opacity": 1}},
             hovertemplate="%{customdata[0]}: " + name + ", %{text}, %{x:.0%}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(

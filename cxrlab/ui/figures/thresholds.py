@@ -57,6 +57,7 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
             )  # fmt: skip
     _before_after(figure, rows)
     cells.small_titles(figure)
+    figure.update_traces(unselected={"marker": {"opacity": 1}}, selector={"mode": "markers"})
     figure.add_vline(x=DEFAULT, line={"color": LINE, "width": 1, "dash": "dash"}, row=1, col=1)
     names = [f"<b>{x}</b>" if x == chosen else x for x in labels]
     figure.update_layout(
