@@ -5,6 +5,9 @@ Out:   the same spec with the stores' digests, so that the same words over other
 Never: torch, images, processes.
 """
 
+from functools import lru_cache
+from pathlib import Path
+
 import numpy as np
 
 from cxrlab import spec as specs
@@ -63,6 +66,12 @@ def open_store(lab: Lab, site: str) -> store.Store:
             f"no store for the site {site!r} in {lab.stores}; make it with "
             f"`python -m cxrlab ingest DATASET RAW --site {site}`. This lab has: {', '.join(lab.sites()) or 'none yet'}."
         )
+    return _read(path, path.stat().st_mtime_ns)
+
+
+# A plan of four runs asks for each store a dozen times; at a hundred thousand rows a reading takes a second.
+@lru_cache(maxsize=8)
+def _read(path: Path, mtime_ns: int) -> store.Store:  # the time of writing is part of the key
     return store.read(path)
 
 

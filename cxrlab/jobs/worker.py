@@ -62,16 +62,21 @@ def _claim(run: RunPaths) -> bool:
             job = state.Job("local", socket.gethostname(), round(time.time(), 6))
         # Whoever started us may have died before it could write who we are.
         state.write_job(run, replace(job, pid=me.pid, born=me.born, started=0.0))
-        _mend_progress(run)
+        _mend(run)
     return True
 
 
-def _mend_progress(run: RunPaths) -> None:
-    """Cut a half-written last line: this process will append behind it."""
+def _mend(run: RunPaths) -> None:
+    """Undo what a killed process left half-done: a half-written last line, and files under temporary names."""
     if run.progress.exists():
         text = run.progress.read_bytes()
         if text and not text.endswith(b"\n"):
             os.truncate(run.progress, text.rfind(b"\n") + 1)
+    for part in run.folder.rglob("*.part-*"):
+        writer = part.name.rpartition("-")[2]
+        # A job that scores with this run's checkpoint may be writing here at this moment.
+        if writer.isdigit() and process.identity_of(int(writer)) is None:
+            part.unlink(missing_ok=True)
 
 
 def _work(run: RunPaths) -> tuple[state.State, str]:

@@ -83,7 +83,7 @@ def test_a_killed_job_is_lost_and_resumes_where_it_stood(stub, monkeypatch):
     assert begun[0].endswith("step 0") and len(begun) == 2 and not begun[1].endswith("step 0")
 
 
-def test_a_half_written_progress_line_does_not_break_a_resumed_job(stub, monkeypatch):
+def test_what_a_killed_job_left_half_written_does_not_break_its_resumption(stub, monkeypatch):
     monkeypatch.setenv("CXRLAB_STUB_STEPS", "60")
     run = stub.run(jobs.submit(stub, train_spec()))
     wait_for(run, "running")
@@ -91,9 +91,12 @@ def test_a_half_written_progress_line_does_not_break_a_resumed_job(stub, monkeyp
     wait_for(run, "lost")
     with run.progress.open("a") as progress:
         progress.write('{"t": 1, "sta')
+    part = run.folder / "checkpoint.safetensors.part-999999999"
+    part.write_text("half")
     jobs.resume(stub, run.run_id)
     wait_for(run, "done")
     assert all(json.loads(line) for line in run.progress.read_text().splitlines())
+    assert not part.exists()
 
 
 def test_cancel_returns_when_the_process_is_gone(stub, monkeypatch):
