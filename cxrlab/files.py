@@ -39,6 +39,20 @@ def whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def reserve(path: Path, size: int) -> None:
+    """Take room for `size` bytes in `path`, which is made if need be and grows to that size.
+
+    Raises:
+        OSError: there is no room. Where a file system cannot reserve, nothing happens.
+    """
+    with path.open("ab") as opened:
+        try:
+            os.posix_fallocate(opened.fileno(), 0, max(size, 1))
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+
+
 def remove_parts(path: Path) -> None:
     """Remove what killed processes left of `path`. Call it only where no other process may be writing `path`."""
     for part in path.parent.glob(f"{path.name}.part-*"):

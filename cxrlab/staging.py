@@ -104,9 +104,10 @@ def begin(store: Path, plan: Plan) -> tuple[Staging, int]:
     folder.mkdir(parents=True, exist_ok=True)
     n, image = len(plan.sources), plan.px * plan.px
     try:
-        _allocate(folder / "states", n * STATE.itemsize)
+        # Room is taken now: writing through a map into a full disk kills the process (SIGBUS) and says nothing.
+        _make(folder / "states", n * STATE.itemsize)
         for name in ("pixels", *(f"masks-{k}" for k in range(len(plan.mask_names)))):
-            _allocate(folder / name, n * image)
+            _make(folder / name, n * image)
         files.write_json(folder / "plan.json", asdict(plan))  # last: a plan vouches for the arrays
     except OSError:
         clear(store)
@@ -158,7 +159,6 @@ def _same_plan(folder: Path, plan: Plan) -> bool:
         return False  # absent, of an older form or cut off: begin anew
 
 
-def _allocate(path: Path, size: int) -> None:
-    # Room is taken now: writing through a map into a full disk kills the process (SIGBUS) and says nothing.
-    with path.open("wb") as made:
-        os.posix_fallocate(made.fileno(), 0, max(size, 1))
+def _make(path: Path, size: int) -> None:
+    files.reserve(path, size)
+    os.truncate(path, size)  # where the file system cannot reserve, the size at least is right

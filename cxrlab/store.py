@@ -9,6 +9,7 @@ complete; `/images` (N, H, W) uint8 in one-image chunks, uncompressed, with chec
 `/rows/<column>`; `/quarantine/{file,reason}`; `/boxes/*`; `/masks/<structure>` (N, H, W) uint8, one bit a structure's pixel.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -157,55 +158,89 @@ def write(
     """
     check_labels(header.labels, f"the site {header.site}")
     rows = _check_rows(header, rows, evidence)
-    boxes = empty_boxes() if boxes is None else boxes
-    n = len(rows)
-    with files.whole(path) as part, h5py.File(part, "w") as h5:
-        data, shape, count = None, (0, 0), 0
-        sums: list[str] = []
-        for image in images:
-            if data is None:
-                shape = image.shape
-                data = h5.create_dataset("images", (n, *shape), np.uint8, chunks=(1, *shape), fletcher32=True)
-            if image.dtype != np.uint8 or image.shape != shape or count >= n:
-                raise BadInput(
-                    f"image {count} of {header.site} is {image.shape} {image.dtype}; "
-                    f"expected {n} images of {shape} uint8."
-                )
-            data[count] = image
-            sums.append(files.digest_of(image.tobytes()))
-            count += 1
-            if on_image is not None:
-                on_image(count)
-        if count != n or n == 0:
-            raise BadInput(
-                f"{header.site} gave {count} images for {n} rows; a store needs at least one, and as many."
-            )
-        h5.create_dataset("evidence", data=evidence.astype(np.int8), fletcher32=True)
-        _write_table(h5.create_group("rows"), rows)
-        _write_table(
-            h5.create_group("quarantine"), pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS))
-        )
-        _write_table(h5.create_group("boxes"), boxes[list(BOX_COLUMNS)])
-        for name, mask in (masks or {}).items():
-            _write_mask(h5, f"masks/{name}", mask, (n, *shape))
-        digest = files.digest_of(
-            json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums
-        )
-        h5.attrs.update(
-            format=FORMAT,
-            version=VERSION,
-            site=header.site,
-            title=header.title,
-            synthetic=header.synthetic,
-            source=header.source,
-            labels=json.dumps(header.labels),
-            preprocess=json.dumps(header.preprocess),
-            ledger=json.dumps(header.ledger),
-            digest=digest,
-        )
-        h5.flush()
-        h5.attrs["complete"] = True
+    boxes = empty_boxes() if boxes is None else boxes[list(BOX_COLUMNS)]
+    left_out = pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS))
+    images = iter(images)
+    first = next(images, None)
+    if first is None or len(rows) == 0:
+        raise BadInput(f"{header.site} gave {len(rows)} rows and no image; a store needs at least one.")
+    shape, most = (len(rows), *first.shape), _upper_bound(rows, left_out, boxes, first.size, len(masks or {}))
+    with files.whole(path) as part:
+        # HDF5 crashes the process when the disk fills up under it; so it only starts once the room is taken.
+        files.reserve(part, most)
+        with h5py.File(part, "w") as h5:
+            files.reserve(part, most)
+            sums = _write_images(h5, header.site, shape, itertools.chain([first], images), on_image)
+            h5.create_dataset("evidence", data=evidence.astype(np.int8), fletcher32=True)
+            for name, table in (("rows", rows), ("quarantine", left_out), ("boxes", boxes)):
+                _write_table(h5.create_group(name), table)
+            for name, mask in (masks or {}).items():
+                _write_mask(h5, f"masks/{name}", mask, shape)
+            digest = _digest_of(header, rows, evidence, sums)
+            _write_header(h5, header, digest)
+            h5.flush()
+            used = h5.id.get_filesize()
+        os.truncate(part, used)
     return digest
+
+
+def _upper_bound(
+    rows: pd.DataFrame, left_out: pd.DataFrame, boxes: pd.DataFrame, image_bytes: int, n_masks: int
+) -> int:
+    """Return more bytes than the store can need: arrays, text and HDF5's own indexes."""
+    n = len(rows)
+    texts = sum(int(table.memory_usage(deep=True, index=False).sum()) for table in (rows, left_out, boxes))
+    masks = n * n_masks * (image_bytes // 4 + 256)  # of two values each, they shrink to less than a fourth
+    return n * (image_bytes + 512) + masks + 4 * texts + 2**20
+
+
+def _write_images(
+    h5: h5py.File,
+    site: str,
+    shape: tuple[int, int, int],
+    images: Iterable[np.ndarray],
+    on_image: Callable[[int], None] | None,
+) -> list[str]:
+    """Write /images and return the digest of each."""
+    data = h5.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), fletcher32=True)
+    sums: list[str] = []
+    for image in images:
+        count = len(sums)
+        if image.dtype != np.uint8 or image.shape != shape[1:] or count >= shape[0]:
+            raise BadInput(
+                f"image {count} of {site} is {image.shape} {image.dtype}; "
+                f"expected {shape[0]} images of {shape[1:]} uint8."
+            )
+        data[count] = image
+        sums.append(files.digest_of(image.tobytes()))
+        if on_image is not None:
+            on_image(count + 1)
+    if len(sums) != shape[0]:
+        raise BadInput(f"{site} gave {len(sums)} images for {shape[0]} rows; a store needs as many.")
+    return sums
+
+
+def _write_header(h5: h5py.File, header: Header, digest: str) -> None:
+    h5.attrs.update(
+        format=FORMAT,
+        version=VERSION,
+        site=header.site,
+        title=header.title,
+        synthetic=header.synthetic,
+        source=header.source,
+        labels=json.dumps(header.labels),
+        preprocess=json.dumps(header.preprocess),
+        ledger=json.dumps(header.ledger),
+        digest=digest,
+    )
+    h5.flush()
+    h5.attrs["complete"] = True
+
+
+def _digest_of(header: Header, rows: pd.DataFrame, evidence: np.ndarray, sums: list[str]) -> str:
+    return files.digest_of(
+        json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums
+    )
 
 
 def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.DataFrame:
@@ -340,9 +375,7 @@ def check(path: Path) -> list[str]:
             sums.append(files.digest_of(store.image(i).tobytes()))
         except OSError as error:  # fletcher32 found other bytes than were written
             wrong.append(f"image {i} ({store.rows['image_id'][i]}) does not match its checksum: {error}.")
-    digest = files.digest_of(
-        json.dumps(store.header.labels), store.evidence.astype(np.int8).tobytes(), store.rows.to_json(), *sums
-    )
+    digest = _digest_of(store.header, store.rows, store.evidence, sums)
     if not wrong and digest != store.digest:
         wrong.append(f"the contents' digest is {digest[:12]} but the file says {store.digest[:12]}.")
     return wrong
