@@ -160,3 +160,15 @@ def test_the_time_left_follows_the_speed_that_was_measured(monkeypatch):
     at[0] = 50.0
     half = clock.seconds_left("labels", jobs.Status("running", "train", 50, 100))
     assert 80 < half < 160  # this one takes ten times as long: 1,500 units at about a tenth
+
+
+def test_drawing_tells_what_is_left_from_the_first_line(tmp_path):
+    into = progress.Progress(tmp_path / "progress.jsonl", every=0.0)
+    drawing = conductor.Drawing(into, images_left=200, later=100.0)
+    drawing.site = "north"
+    drawing.stage("read")
+    drawing.stage("decode", 200)
+    drawing.step(200)
+    lines = progress.read(into.path)
+    assert lines[0]["stage"] == "draw north: read" and lines[1]["all_seconds_left"] == 102.0
+    assert 100 <= lines[-1]["all_seconds_left"] < 102 and lines[-1]["done"] == 200

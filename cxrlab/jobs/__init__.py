@@ -157,4 +157,5 @@ def find(lab: Lab, run_id: str) -> RunPaths:
     if len(fits) == 1:
         return lab.run(fits[0])
     what = f"{len(fits)} runs begin with {run_id!r}" if fits else f"no run named {run_id!r}"
-    raise MissingInput(f"{what}; this lab has: {', '.join(fits or known) or 'none yet'}.")
+    some = ", ".join((fits or known)[:8]) + (", …" if len(fits or known) > 8 else "")
+    raise MissingInput(f"{what}; this lab has: {some or 'none yet'}.")

@@ -136,30 +136,36 @@ def make_phantoms(lab: Lab, study: specs.StudySpec, progress: Progress) -> None:
             )
     n_images = {site: n for site, (_, n) in known.items() if site in (study.source, *study.external)}
     later = estimate.estimate(list(studies.rough(study).specs.values()), n_images, lab).seconds
-    left = sum(n_images[site] for site in to_draw)
+    drawing = Drawing(progress, sum(n_images[site] for site in to_draw), later)
     for site in to_draw:
         recipe, n = known[site]
+        drawing.site = site
         phantom.write_raw(lab.raw(site), recipe, n, study.seed)
-        ingest.ingest(lab, "phantom", lab.raw(site), site, progress=Drawing(progress, site, left, later))
-        left -= n
+        ingest.ingest(lab, "phantom", lab.raw(site), site, progress=drawing)
+        drawing.images_left -= n
 
 
 class Drawing(Progress):
     """A progress that names the site being drawn, and adds what the whole study has left."""
 
-    def __init__(self, into: Progress, site: str, images_left: int, later: float) -> None:
+    def __init__(self, into: Progress, images_left: int, later: float) -> None:
         super().__init__(into.path, every=into.every, echo=into.echo)
-        self.site, self.images_left, self.later = site, images_left, later
-        self.began = time.monotonic()
+        self.images_left, self.later, self.site = images_left, later, ""
+        self.each, self.began = 1 / 100, time.monotonic()  # seconds an image, until it was measured
 
     def stage(self, name: str, of: int = 0) -> None:
         """Begin the stage `name`."""
-        self.began = time.monotonic()
         super().stage(f"draw {self.site}: {name}", of)
+        self.began = time.monotonic()
+        self.step(0, all_seconds_left=self._left(0))
 
     def step(self, done: int, **numbers: float | str) -> None:
         """Say that `done` steps are done."""
-        took = time.monotonic() - self.began
-        if "decode" in self.stage_name and done and time.time() - self._last >= self.every:
-            numbers["all_seconds_left"] = round(took / done * (self.images_left - done) + self.later, 1)
+        if "decode" in self.stage_name and done:
+            self.each = (time.monotonic() - self.began) / done
+            if done >= self.of or time.time() - self._last >= self.every:
+                numbers = {"all_seconds_left": self._left(done), **numbers}
         super().step(done, **numbers)
+
+    def _left(self, done: int) -> float:
+        return round(self.each * (self.images_left - done) + self.later, 1)
