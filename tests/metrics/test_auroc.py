@@ -68,6 +68,22 @@ def test_the_clustered_standard_error_is_that_of_a_patient_bootstrap_and_delongs
     assert np.sqrt(auroc.delong_variance(y_true, score)) < 0.85 * row.se
 
 
+def test_the_standard_error_knows_patients_with_images_of_both_classes(rng):
+    """What makes one patient's positives score high lifts the patient's negatives too, and cancels in part."""
+    patient = np.repeat(np.arange(400), 6)
+    y_true = (rng.random(2400) < 0.4).astype(float)
+    score = 0.95 * rng.normal(size=400)[patient] + 0.3 * rng.normal(size=2400) + 0.7 * y_true
+    row = one(y_true, score, patient)
+    draws = bootstrap.auroc_draws(y_true, score, patient, 3000, seed=1)
+    assert row.se == pytest.approx(draws.std(), rel=0.06)
+
+
+def test_intervals_of_rare_findings_with_a_high_auroc_still_cover(study, rng):
+    """theta ± 1.96 se covers .86 here, and a normal quantile on log odds .90 (bench coverage, 25 positives)."""
+    table = pd.DataFrame([one(*study(rng, 200, 0.1, 0.95)) for _ in range(500)])
+    assert 0.925 <= ((table.low <= 0.95) & (table.high >= 0.95)).mean() <= 0.99
+
+
 def test_intervals_cover_the_truth_as_often_as_they_say(study, rng):
     """The full table is `bench coverage`; here 400 studies, whose share has a standard error of .011."""
     for patients, prevalence, truth in ((200, 0.2, 0.8), (300, 0.2, 0.96)):

@@ -42,6 +42,7 @@ def test_a_seed_gives_the_same_draws_on_one_core_and_many_and_another_seed_other
 def test_patients_are_drawn_like_with_replacement():
     counts = np.array(list(bootstrap.patient_counts(500, 400, seed=1))).astype(float)
     assert (counts.sum(axis=1) == 500).all()
+    assert np.abs(counts.mean(axis=0) - 1).max() < 0.3  # every patient, the first and the last too
     assert counts.var() == pytest.approx(1 - 1 / 500, abs=0.02)
     assert abs(np.corrcoef(counts[:, 0], counts[:, 1])[0, 1]) < 0.15
 
