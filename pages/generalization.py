@@ -64,8 +64,13 @@ def one_finding(study: choose.Study, run_id: str, sites: tuple, gaps, label: str
                 alt=f"Counts of {label} at the threshold: {counts.to_dict('records')}",
             )  # fmt: skip
             for site in pictures.mapped_sites(run_id, sites):
-                to = {g: links.address("heatmaps", site=site, label=label, group=g) for g in ("FN", "FP")}
-                links.draw(f"{site}:", ("see the missed", to["FN"]), ("see the false alarms", to["FP"]))
+                to = {
+                    g: links.address("heatmaps", site=site, label=label, group=g)
+                    for g in ("missed", "false alarms")
+                }
+                links.draw(
+                    f"{site}:", ("see the missed", to["missed"]), ("see the false alarms", to["false alarms"])
+                )
         else:
             why = (
                 study.threshold_set.why_not(label)

@@ -20,14 +20,9 @@ def page(study: choose.Study) -> None:
         labels = list(dict.fromkeys(maps.rows["label"]))
         label = st.selectbox("Finding", labels, key="label", bind="query-params", width=180) if labels else ""
         group = st.segmented_control(
-            "Failures",
-            list(reading.GROUPS),
-            default="FN",
-            required=True,
-            format_func=lambda g: f"{g} · {reading.GROUPS[g]}" if g != "sure" else reading.GROUPS[g],
-            key="group",
-            bind="query-params",
-        )
+            "Failures", list(reading.GROUPS), default="missed", required=True, key="group", bind="query-params",
+            help="Missed: false negatives. False alarms: false positives. Surest: farthest on the wrong side of the threshold.",
+        )  # fmt: skip
         order = st.selectbox("Order", reading.ORDERS, key="order", bind="query-params", width=190)
         scale = st.segmented_control(
             "Colour scale",

@@ -11,7 +11,8 @@ import pandas as pd
 from cxrlab.predictions import Predictions
 from cxrlab.ui import words
 
-GROUPS = {"FN": "missed", "FP": "false alarms", "sure": "surest failures"}
+# What a reader chooses and a link says → the group in a map file.
+GROUPS = {"missed": "FN", "false alarms": "FP", "surest": "sure"}
 ORDERS = ("surest first", "highest score first", "lowest score first", "strongest map first")
 
 
@@ -29,7 +30,7 @@ def failures(rows: pd.DataFrame, tops: np.ndarray, label: str, group: str, order
         The rows with `k` (index of the map), `top`, and `margin` (|logit of score - logit of threshold|).
     """
     table = rows.assign(k=np.arange(len(rows)), top=tops)
-    table = table[(table["label"] == label) & (table["group"] == group)].copy()
+    table = table[(table["label"] == label) & (table["group"] == GROUPS[group])].copy()
     table["margin"] = np.abs(_logit(table["score"]) - _logit(table["threshold"]))
     by, rising = {
         "surest first": ("margin", False),
@@ -74,7 +75,7 @@ def first_line(table: pd.DataFrame, site: str, label: str, group: str) -> str:
         group: a key of GROUPS.
     """
     if table.empty:
-        return f"No map of this kind: at *{site}* no image was drawn as {GROUPS[group]} for {label}."
+        return f"No map of this kind: at *{site}* no image was drawn as {group} for {label}."
     missed, n = int((table["y"] == 1).sum()), len(table)
     scores = f"{words.number(table['score'].min())} to {words.number(table['score'].max())}"
     cut = words.number(table["threshold"].iloc[0])

@@ -32,7 +32,7 @@ def test_the_first_line_counts_the_misses(fake, open_page, text_of):
 def test_a_link_restores_site_finding_group_and_image(fake, open_page, text_of):
     rows = mapfile.read(run_of(fake).maps(fake_lab.LAKEVIEW)).rows
     wanted = rows[(rows["label"] == "Pneumonia") & (rows["group"] == "FP")]["image_id"].iloc[1]
-    app = open_page("heatmaps", site=fake_lab.LAKEVIEW, label="Pneumonia", group="FP", image=wanted)
+    app = open_page("heatmaps", site=fake_lab.LAKEVIEW, label="Pneumonia", group="false alarms", image=wanted)
     assert app.selectbox(key="site").value == fake_lab.LAKEVIEW
     assert app.selectbox(key="image").value == wanted
     assert "without Pneumonia that it called positive" in text_of(app)
@@ -84,7 +84,7 @@ def test_every_score_stands_beside_its_threshold_and_the_truth(fake, open_page):
     assert "present · wrong" in words_in(spec)
 
 
-@pytest.mark.parametrize("group", ["FN", "FP", "sure"])
+@pytest.mark.parametrize("group", ["missed", "false alarms", "surest"])
 def test_every_group_opens(fake, open_page, group):
     assert tiles(open_page("heatmaps", group=group, label="Cardiomegaly"))
 

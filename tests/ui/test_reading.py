@@ -20,18 +20,18 @@ def rows():
 
 
 def test_the_surest_failure_is_the_one_farthest_from_its_threshold():
-    table = reading.failures(rows(), np.ones(4), "Edema", "FN", "surest first")
+    table = reading.failures(rows(), np.ones(4), "Edema", "missed", "surest first")
     assert table["image_id"].tolist() == ["b", "a"]
     assert table["k"].tolist() == [1, 0]
 
 
 def test_the_strongest_map_comes_first_and_an_empty_one_last():
-    table = reading.failures(rows(), np.array([np.nan, 2.0, 1, 1]), "Edema", "FN", "strongest map first")
+    table = reading.failures(rows(), np.array([np.nan, 2.0, 1, 1]), "Edema", "missed", "strongest map first")
     assert table["image_id"].tolist() == ["b", "a"]
 
 
 def test_a_label_without_failures_gives_no_rows():
-    assert reading.failures(rows(), np.ones(4), "Pneumonia", "FP", reading.ORDERS[0]).empty
+    assert reading.failures(rows(), np.ones(4), "Pneumonia", "false alarms", reading.ORDERS[0]).empty
 
 
 def test_all_labels_of_an_image_are_said_with_their_thresholds():
@@ -62,9 +62,9 @@ def test_previous_and_next_close_into_a_ring():
 
 
 def test_the_first_line_counts_misses_and_says_that_empty_maps_are_empty():
-    table = reading.failures(rows(), np.array([np.nan, 2.0, 1, 1]), "Edema", "FN", reading.ORDERS[0])
-    line = reading.first_line(table, "nih", "Edema", "FN")
+    table = reading.failures(rows(), np.array([np.nan, 2.0, 1, 1]), "Edema", "missed", reading.ORDERS[0])
+    line = reading.first_line(table, "nih", "Edema", "missed")
     assert "2 images with Edema that the model passed over" in line
     assert "1 of the 2 maps is zero everywhere" in line
-    none = reading.first_line(table.iloc[:0], "nih", "Edema", "FN")
+    none = reading.first_line(table.iloc[:0], "nih", "Edema", "missed")
     assert none.startswith("No map")
