@@ -43,12 +43,15 @@ class InputSpec:
     high: float = 1.0
 
     def scale(self, images: torch.Tensor) -> torch.Tensor:
-        """Return uint8 images as float32 in [low, high]."""
-        return images.float().mul_((self.high - self.low) / 255).add_(self.low)
+        """Return uint8 images as a new float32 tensor in [low, high]."""
+        scaled = torch.mul(images, (self.high - self.low) / 255)  # one pass; .float() first would be another
+        return scaled.add_(self.low) if self.low else scaled
 
     def normalise(self, scaled: torch.Tensor) -> torch.Tensor:
-        """Return images in [low, high] as the network wants them."""
-        return (scaled - self.mean) / self.std
+        """Turn images in [low, high] into what the network wants, in place."""
+        if (self.mean, self.std) == (0.0, 1.0):
+            return scaled
+        return scaled.sub_(self.mean).div_(self.std)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of plain values."""

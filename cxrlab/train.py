@@ -116,7 +116,7 @@ def _train(going: Training, run: RunPaths, progress: Progress, save_every: float
     progress.stage("train", of=total - begin)
     while going.epoch < wanted.epochs and not _is_stale(going):
         start = time.monotonic()
-        for _ in _epoch(going):
+        for _ in steps_of_epoch(going):
             progress.step(going.epoch * going.steps + going.step - begin)
             if time.monotonic() - saved >= save_every:
                 going.seconds += time.monotonic() - start
@@ -138,7 +138,7 @@ def _train(going: Training, run: RunPaths, progress: Progress, save_every: float
             saved = time.monotonic()
 
 
-def _epoch(going: Training) -> Iterator[None]:
+def steps_of_epoch(going: Training) -> Iterator[None]:
     """Train the rest of one epoch, yielding after every step."""
     wanted, seed, epoch = going.spec.training, going.spec.seed, going.epoch
     order = torch.randperm(len(going.rows.train), generator=_generator(seed, epoch, "order"))

@@ -1,5 +1,7 @@
 """A frozen network says the same of an image wherever it is, and never says it with half its weights."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from cxrlab import checkpoint, predictions, score, spec, store, train, views
 from cxrlab.errors import BadRun, MissingInput
 from cxrlab.metrics.auroc import auroc
+from cxrlab.paths import Lab
 from cxrlab.progress import Progress, read
 from tests import planted
 
@@ -23,16 +26,38 @@ def scored(lab, run, site, progress=None):
     return predictions.read(run.predictions(site))
 
 
-@pytest.fixture
-def sites(lab):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A lab with two sites and every kind of run, trained once."""
+    lab = Lab(tmp_path_factory.mktemp("trained"))
     planted.write_site(lab, "home", n=100)
     planted.write_site(lab, "away", n=40, seed=4, change=planted.never_annotated("Edema"))
-    return lab
+    autoencoder = {"name": "autoencoder", "latent_units": 16}
+    runs = {
+        "labels": fitted(lab, view={"external": ("away",)}, training={"epochs": 8}),
+        "autoencoder": fitted(lab, task="autoencoder", model=autoencoder, training={"epochs": 4}),
+        "normal": fitted(lab, task="normal"),
+    }
+    on_latents = {"name": "latent_head", "latents_of": runs["autoencoder"].run_id}
+    runs["normal-latents"] = fitted(lab, task="normal", model=on_latents)
+    return lab, {task: run.run_id for task, run in runs.items()}
 
 
 @pytest.fixture
-def labels_run(sites):
-    return fitted(sites, view={"external": ("away",)}, training={"epochs": 8})
+def sites(trained, tmp_path):
+    """A copy of that lab, to be spoiled at will."""
+    shutil.copytree(trained[0].root, tmp_path / "lab")
+    return Lab(tmp_path / "lab")
+
+
+@pytest.fixture
+def labels_run(sites, trained):
+    return sites.run(trained[1]["labels"])
+
+
+@pytest.fixture
+def autoencoder(sites, trained):
+    return sites.run(trained[1]["autoencoder"])
 
 
 def test_homes_rows_keep_their_split_and_an_external_sites_are_external(sites, labels_run):
@@ -115,13 +140,6 @@ def test_progress_counts_the_images(sites, labels_run):
     assert lines[-1]["done"] == lines[-1]["of"] == 40
 
 
-@pytest.fixture
-def autoencoder(sites):
-    return fitted(
-        sites, task="autoencoder", model={"name": "autoencoder", "latent_units": 16}, training={"epochs": 4}
-    )
-
-
 def test_an_autoencoder_gives_errors_latents_and_pairs(sites, autoencoder):
     home = scored(sites, autoencoder, "home")
     assert home.labels == ()
@@ -160,18 +178,16 @@ def test_pictures_unlike_home_have_larger_errors_and_more_of_home_does_not(sites
         assert low < auroc(y, np.concatenate([tested, there])) < high
 
 
-def test_normal_heads_say_abnormal_from_images_and_from_latents(sites, autoencoder):
-    on_images = fitted(sites, task="normal")
-    on_latents = fitted(sites, task="normal", model={"name": "latent_head", "latents_of": autoencoder.run_id})
-    for run in (on_images, on_latents):
-        away = scored(sites, run, "away")
-        assert away.labels == (predictions.ABNORMAL,)
-        evidence = store.read(sites.store("away")).evidence
-        assert away.y_true()[:, 0].tolist() == (evidence[:, 0] == 0).astype(float).tolist()
+@pytest.mark.parametrize("task", ["normal", "normal-latents"])
+def test_normal_heads_say_abnormal_from_images_and_from_latents(sites, trained, task):
+    away = scored(sites, sites.run(trained[1][task]), "away")
+    assert away.labels == (predictions.ABNORMAL,)
+    evidence = store.read(sites.store("away")).evidence
+    assert away.y_true()[:, 0].tolist() == (evidence[:, 0] == 0).astype(float).tolist()
 
 
-def test_a_head_whose_autoencoder_was_trained_again_is_refused(sites, autoencoder):
-    head = fitted(sites, task="normal", model={"name": "latent_head", "latents_of": autoencoder.run_id})
+def test_a_head_whose_autoencoder_was_trained_again_is_refused(sites, trained, autoencoder):
+    head = sites.run(trained[1]["normal-latents"])
     made = checkpoint.read(autoencoder.checkpoint)
     made.tensors["to_latent.bias"] += 1
     checkpoint.write(autoencoder.checkpoint, made)

@@ -1,5 +1,7 @@
 """Failures are chosen by the thresholds, drawn from the frozen network, and a label without a threshold says why."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from cxrlab.errors import BadRun, MissingInput
 from cxrlab.explain import cam, mapfile, maps
 from cxrlab.metrics import thresholds
 from cxrlab.metrics.thresholds import Threshold, ThresholdSet
+from cxrlab.paths import Lab
 from cxrlab.predictions import Predictions
 from cxrlab.progress import Progress
 from tests import planted
@@ -74,8 +77,10 @@ def test_a_perfect_network_has_nothing_to_draw():
     assert skipped["Edema"] == "no failures at this threshold"
 
 
-@pytest.fixture
-def run(lab):
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A lab with one run, trained, scored and tuned once."""
+    lab = Lab(tmp_path_factory.mktemp("tuned"))
     planted.write_site(lab, "home", n=100)
     planted.write_site(lab, "away", n=40, seed=4)
     wanted = planted.train_spec(view={"external": ("away",)}, maps_per_group=5)
@@ -84,7 +89,18 @@ def run(lab):
     for site in ("home", "away"):
         score.score_site(lab, run, site, Progress(), "cpu")
     thresholds.write(run.thresholds, thresholds.tune(predictions.read(run.predictions("home")), 0))
-    return run
+    return lab, run.run_id
+
+
+@pytest.fixture
+def lab(tuned, tmp_path):
+    shutil.copytree(tuned[0].root, tmp_path / "lab")
+    return Lab(tmp_path / "lab")
+
+
+@pytest.fixture
+def run(lab, tuned):
+    return lab.run(tuned[1])
 
 
 def test_a_runs_maps_are_the_networks_own_for_those_images(lab, run):
@@ -122,7 +138,6 @@ def test_maps_of_another_store_than_was_scored_are_refused(lab, run):
 
 
 def test_an_autoencoder_gives_no_maps_and_says_why(lab):
-    planted.write_site(lab, "home", n=60)
     wanted = planted.train_spec(task="autoencoder", model={"name": "autoencoder"}, training={"epochs": 1})
     run = lab.run(wanted.run_id)
     train.fit(wanted, lab, run, Progress(), "cpu")
