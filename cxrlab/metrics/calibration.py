@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from cxrlab.metrics import interval
 from cxrlab.metrics.auroc import codes_of, few, why_undefined
 from cxrlab.registry import Registry
 
@@ -33,7 +34,7 @@ def log_odds(score: np.ndarray) -> np.ndarray:
 
 def _bin_of(score: np.ndarray, bins: int) -> np.ndarray:
     """Return each row's equal-mass bin, (N,) int from 0 without holes; equal scores share one."""
-    first_rank = stats.rankdata(score, method="min") - 1
+    first_rank = np.searchsorted(np.sort(score), score)
     raw = (first_rank * bins / len(score)).astype(int)
     return np.unique(raw, return_inverse=True)[1]
 
@@ -72,7 +73,7 @@ def reliability(
 
 def wilson(share: float, n: float) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share seen in `n` independent trials (n need not be whole)."""
-    z = float(stats.norm.ppf(0.975))
+    z = interval.Z
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))

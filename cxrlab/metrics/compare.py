@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from cxrlab.metrics import influence, interval
 from cxrlab.metrics.auroc import MACRO
@@ -41,9 +41,10 @@ def _of(value: float, variance: float, df: float) -> Difference:
     if se == 0:  # the same scores twice: no difference, and no doubt about it
         same = value == 0
         return Difference(value, value, value, 1.0 if same else np.nan, 0.0, "" if same else "no variance")
-    df = max(df, 1)
-    half = float(stats.t.ppf(0.5 + interval.LEVEL / 2, df)) * se
-    return Difference(value, value - half, value + half, float(2 * stats.t.sf(abs(value) / se, df)), se)
+    half = interval.t_quantile(df) * se
+    return Difference(
+        value, value - half, value + half, float(2 * special.stdtr(max(df, 1), -abs(value) / se)), se
+    )
 
 
 def _same_rows(a: Influence, b: Influence) -> None:

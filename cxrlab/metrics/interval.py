@@ -6,10 +6,10 @@ Never: rows, labels, files.
 """
 
 import numpy as np
-from scipy import special, stats
+from scipy import special  # not scipy.stats: its import alone takes longer than a page may
 
 LEVEL = 0.95
-Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+Z = float(special.ndtri(0.5 + LEVEL / 2))
 # With fewer patients than this in a class the standard error itself is a guess, and a verdict is refused (gap.py).
 MIN_PATIENTS = 10
 
@@ -37,9 +37,14 @@ def of_share(theta: float, se: float, *, pairs: int, carriers: float) -> tuple[f
     widest = exact_pairs(theta, pairs)
     if pairs < MIN_PATIENTS or np.isnan(se) or se == 0 or not 0 < theta < 1:
         return (*widest, "exact pairs")
-    half = stats.t.ppf(0.5 + LEVEL / 2, max(2 * carriers - 2, 1)) * se / (theta * (1 - theta))
+    half = t_quantile(2 * carriers - 2) * se / (theta * (1 - theta))
     low, high = special.expit(special.logit(theta) + np.array([-half, half]))
     return max(float(low), widest[0]), min(float(high), widest[1]), "patients"
+
+
+def t_quantile(df: float) -> float:
+    """Return Student's two-sided 95 % quantile; fewer than 1 degree of freedom count as 1."""
+    return float(special.stdtrit(max(df, 1.0), 0.5 + LEVEL / 2))
 
 
 def exact_pairs(theta: float, pairs: int) -> tuple[float, float]:
@@ -54,8 +59,8 @@ def exact_pairs(theta: float, pairs: int) -> tuple[float, float]:
     """
     tail = (1 - LEVEL) / 2
     hits, misses = theta * pairs, (1 - theta) * pairs
-    low = 0.0 if hits <= 0 else float(stats.beta.ppf(tail, hits, misses + 1))
-    high = 1.0 if misses <= 0 else float(stats.beta.ppf(1 - tail, hits + 1, misses))
+    low = 0.0 if hits <= 0 else float(special.betaincinv(hits, misses + 1, tail))
+    high = 1.0 if misses <= 0 else float(special.betaincinv(hits + 1, misses, 1 - tail))
     return low, high
 
 
@@ -88,4 +93,4 @@ def of_difference(
 
 def two_sided_p(z: np.ndarray) -> np.ndarray:
     """Return the two-sided normal p of `z`; NaN stays NaN."""
-    return 2 * stats.norm.sf(np.abs(z))
+    return 2 * special.ndtr(-np.abs(z))

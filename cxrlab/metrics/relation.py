@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 # Three sites cannot give a two-sided p below 1/3, four not below 1/12 (methods.md section 5).
 FEWEST = 4
@@ -50,7 +49,7 @@ def measure(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Relation:
     smallest = min(1.0, 2 / math.factorial(n)) if n <= ALL_UP_TO else 1 / (RANDOM + 1)
     constant = n < 2 or np.ptp(x) == 0 or np.ptp(y) == 0
     if n < FEWEST or constant:
-        r, rho = (np.nan, np.nan) if constant else (_r(x, y), _r(stats.rankdata(x), stats.rankdata(y)))
+        r, rho = (np.nan, np.nan) if constant else (_r(x, y), _r(_ranks(x), _ranks(y)))
         few = n < FEWEST
         sentence = (
             f"Too few sites: with {n} the smallest p that can come out is {smallest:.2f}; at least {FEWEST} are needed."
@@ -62,7 +61,7 @@ def measure(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Relation:
         )
     orders = _orders(n, seed)
     r, p_r = _permuted(x, y, orders)
-    rho, p_rho = _permuted(stats.rankdata(x), stats.rankdata(y), orders)
+    rho, p_rho = _permuted(_ranks(x), _ranks(y), orders)
     verdict = "together" if min(p_r, p_rho) < 0.025 else "no relation shown"  # two looks at one question
     sentence = (
         f"Over {n} sites Pearson r = {r:.2f} (exact p = {p_r:.3g}), Spearman ρ = {rho:.2f} (exact p = {p_rho:.3g}); "
@@ -73,6 +72,11 @@ def measure(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Relation:
 
 def _r(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def _ranks(x: np.ndarray) -> np.ndarray:
+    """Return ranks from 1, ties averaged."""
+    return (x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2
 
 
 def _orders(n: int, seed: int) -> np.ndarray:

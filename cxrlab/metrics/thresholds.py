@@ -15,7 +15,7 @@ import pandas as pd
 
 from cxrlab import files
 from cxrlab.errors import BadInput, MissingInput
-from cxrlab.metrics import auroc, bootstrap
+from cxrlab.metrics import auroc
 from cxrlab.metrics.rules import Pick, best_f1, cuts, pick_f1, pick_prevalence, resampled
 from cxrlab.predictions import Predictions
 
@@ -138,9 +138,11 @@ def patient_interval(
         seed: of the draws.
         draws: how many.
     """
-    _, patient = np.unique(patient, return_inverse=True)
     if not draws:
         return np.nan, np.nan
+    from cxrlab.metrics import bootstrap  # it brings a compiler, for which no page should wait to open
+
+    _, patient = np.unique(patient, return_inverse=True)
     if pick is pick_f1:
         picked = bootstrap.best_f1_draws(y, s, patient, draws, seed)
     else:
