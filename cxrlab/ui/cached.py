@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cxrlab import files, spec
+from cxrlab import files
 from cxrlab import predictions as predictions_file
+from cxrlab import spec as specs
 from cxrlab.errors import MissingInput
 from cxrlab.paths import Lab
 from cxrlab.predictions import Predictions
@@ -66,7 +67,7 @@ def run_spec(run_id: str):
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _spec(key: Stamp):
-    return spec.read(Path(key[0]))
+    return specs.read(Path(key[0]))
 
 
 def predictions(run_id: str, site: str) -> Predictions:
@@ -216,6 +217,56 @@ def headline(gaps_table: pd.DataFrame, home: str, label: str | None = None) -> s
     from cxrlab import report
 
     return report.headline(gaps_table, home, label)
+
+
+# What a form asks of the stores, which is slow to answer for big sites -----------------------------------------------
+
+
+def outline(study):
+    """Return studies.outline of a StudySpec. Raises as that does."""
+    return _outline(
+        study, specs.dumps(study), store_stamps((study.source, *study.external)), len(Lab.here().run_ids())
+    )
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _outline(_study, of: str, stores: tuple[Stamp, ...], n_runs: int):
+    from cxrlab import studies
+
+    return studies.outline(_study, Lab.here())
+
+
+def completed(made):
+    """Return jobs' request.complete of a spec: with its stores' digests, or the sentence why it cannot run."""
+    names = (
+        (made.source, *made.external) if made.kind == "study" else (*made.view.source, *made.view.external)
+    )
+    return _completed(made, specs.dumps(made), store_stamps(names), len(Lab.here().run_ids()))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _completed(_made, of: str, stores: tuple[Stamp, ...], n_runs: int):
+    from cxrlab.jobs import request
+
+    return request.complete(Lab.here(), _made)
+
+
+def learnable(site: str) -> tuple[str, ...]:
+    """Return studies.learnable: the labels that a home can teach."""
+    return _learnable(stamp(Lab.here().store(site)))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _learnable(key: Stamp) -> tuple[str, ...]:
+    from cxrlab import studies
+
+    return studies.learnable(_store(key))
+
+
+def store_stamps(sites: tuple[str, ...]) -> tuple[Stamp, ...]:
+    """Return the stamps of the sites' stores; one that is not there is left to whoever needs it."""
+    paths = [Lab.here().store(site) for site in sites]
+    return tuple(stamp(path) for path in paths if path.exists())
 
 
 def home_of(run_id: str) -> tuple[str, ...]:

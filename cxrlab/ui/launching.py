@@ -15,7 +15,6 @@ from cxrlab import jobs, presets, run_facts, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.estimate import Estimate, estimate
-from cxrlab.jobs import request
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, choose, forms, frame, words
 
@@ -89,7 +88,7 @@ def study_form(sites: list[str]) -> Wish:
         made = specs.build(
             {"kind": "study", "source": home, "external": external, "preset": preset, "seed": int(seed)}
         )
-        outline = studies.outline(made, Lab.here())
+        outline = cached.outline(made)
     except CxrlabError as error:
         return Wish(problem=str(error))
     left_out = tuple(f"{studies.NAMES[task]}: {why}" for task, why in outline.left_out.items())
@@ -99,7 +98,7 @@ def study_form(sites: list[str]) -> Wish:
 def _study_cost(home: str, external: tuple[str, ...], preset: str) -> str:
     try:
         made = specs.StudySpec(source=home, external=external, preset=preset)
-        runs = list(studies.outline(made, Lab.here()).specs.values())
+        runs = list(cached.outline(made).specs.values())
     except CxrlabError:  # the form says it beside the start button
         return ""
     return f"{words.count(len(runs), 'run')}, {cost_line(estimate(runs, n_images(), Lab.here()))}."
@@ -118,7 +117,7 @@ def base_fields(task: str, size: str, sites: list[str], rerun: str) -> dict[str,
     homes = list(choose.homes(choose.train_runs()))
     home = next((site for site in homes if site in sites), sites[0])
     fields = presets.training(size, task)
-    labels = studies.learnable(cached.store(home)) or cached.store(home).header.labels
+    labels = cached.learnable(home) or cached.store(home).header.labels
     view = {"source": [home], "external": [site for site in sites if site != home], "labels": list(labels)}
     stored = min(min(cached.store(site).image_shape) for site in sites)
     px = max(28, min(stored, fields["view"]["image_px"]))  # enlarging a small store would invent a shift
@@ -141,7 +140,7 @@ def network_form(sites: list[str], rerun: str) -> tuple[Wish, dict[str, Any]]:
     fields = {"kind": "train", "task": task, **_groups(base, task, sites, key), "data": {}}
     try:
         made = specs.build(fields)
-        request.complete(Lab.here(), made)
+        cached.completed(made)
     except CxrlabError as error:
         return Wish(problem=str(error)), base
     return Wish(made, runs=(made,)), base
@@ -248,7 +247,7 @@ def start(wish: Wish) -> None:
 
 
 def _already(made: Any) -> str:
-    whole = request.complete(Lab.here(), made)
+    whole = cached.completed(made)
     there = Lab.here().run(whole.run_id)
     return cached.status(whole.run_id).state if there.spec.exists() else ""
 
