@@ -17,17 +17,17 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def pick(name: str = "auto") -> torch.device:
-    """Return the device: the GPU where there is one.
+    """Return the device "cpu" or "cuda" (the current one); "auto": the GPU where there is one.
 
     Raises:
         BadInput: the device is unknown or not on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
-    if name.startswith("cuda") and torch.cuda.is_available():
-        return torch.device(name)
+    if name == "cuda" and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
     raise BadInput(f"no device {name!r} on this machine; use 'auto' or 'cpu'.")
 
 
@@ -53,6 +53,13 @@ def _cpu_flags() -> set[str]:
 def autocast(device: torch.device, precision: str) -> Iterator[None]:
     """Run a block in `precision`, one of PRECISIONS."""
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        yield
+
+
+@contextlib.contextmanager
+def exact() -> Iterator[None]:
+    """Run a block with full float32 convolutions: a GPU otherwise rounds their inputs to ten bits (TF32)."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         yield
 
 

@@ -81,15 +81,20 @@ def score_site(lab: Lab, run: RunPaths, site: str, progress: Progress, device: s
     opened = store.read(lab.store(site))
     seen = _truth(scorer.made, opened)
     images = inputs.load([(opened, seen.rows)], scorer.image_px, scorer.device, progress)
+    if min(opened.image_shape) < scorer.image_px:
+        print(
+            f"{site} is stored at {min(opened.image_shape)} px and enlarged to {scorer.image_px}: blurred, unlike home."
+        )
     facts = _facts(seen)
     progress.stage(f"score {site}", of=len(seen))
-    if scorer.made.spec.task == "autoencoder":
-        error, latents = _rebuild(scorer, images, progress)
-        table = facts.assign(re=error)
-        _write_latents(run, site, latents)
-        _write_reconstructions(scorer, run, seen, images, error)
-    else:
-        table = pd.concat([facts, _said(scorer, seen, images, progress)], axis=1)
+    with devices.exact(), torch.inference_mode():
+        if scorer.made.spec.task == "autoencoder":
+            error, latents = _rebuild(scorer, images, progress)
+            table = facts.assign(re=error)
+            _write_latents(run, site, latents)
+            _write_reconstructions(scorer, run, seen, images, error)
+        else:
+            table = pd.concat([facts, _said(scorer, seen, images, progress)], axis=1)
     made = predictions.Predictions(
         table=table,
         run_id=run.run_id,
@@ -117,7 +122,7 @@ def _facts(seen: views.View) -> pd.DataFrame:
     return facts.assign(row=seen.rows, split=seen.split)[list(predictions.FACTS)]
 
 
-def _batches(scorer: Scorer, feed: feeds.Feed, n: int, progress: Progress) -> Iterator[torch.Tensor]:
+def _batches(feed: feeds.Feed, n: int, progress: Progress) -> Iterator[torch.Tensor]:
     done = 0
     for x in feed.batches(np.arange(n), feeds.SCORING_BATCH):
         yield x
@@ -128,9 +133,7 @@ def _batches(scorer: Scorer, feed: feeds.Feed, n: int, progress: Progress) -> It
 def _said(scorer: Scorer, seen: views.View, images: inputs.Images, progress: Progress) -> pd.DataFrame:
     with torch.inference_mode():
         feed = scorer.feed(images)
-        logit = torch.cat(
-            [scorer.logits(x).cpu() for x in _batches(scorer, feed, len(seen), progress)]
-        ).numpy()
+        logit = torch.cat([scorer.logits(x).cpu() for x in _batches(feed, len(seen), progress)]).numpy()
     columns = {f"y:{label}": seen.y_true[:, k] for k, label in enumerate(seen.labels)}
     columns |= {f"logit:{label}": logit[:, k] for k, label in enumerate(seen.labels)}
     return pd.DataFrame(columns)
@@ -139,11 +142,10 @@ def _said(scorer: Scorer, seen: views.View, images: inputs.Images, progress: Pro
 def _rebuild(scorer: Scorer, images: inputs.Images, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
     """Return RE (N,) float32 and latents (N, K) float32 of all images."""
     errors, latents = [], []
-    with torch.inference_mode():
-        for x in _batches(scorer, scorer.feed(images), len(images), progress):
-            latent = scorer.net.encode(x)
-            errors.append(reconstruction_error(x, scorer.net.decode(latent)).cpu())
-            latents.append(latent.float().cpu())
+    for x in _batches(scorer.feed(images), len(images), progress):
+        latent = scorer.net.encode(x)
+        errors.append(reconstruction_error(x, scorer.net.decode(latent)).cpu())
+        latents.append(latent.float().cpu())
     return torch.cat(errors).numpy(), torch.cat(latents).numpy()
 
 
@@ -161,9 +163,8 @@ def _write_reconstructions(
     order = pool[np.argsort(error[pool], kind="stable")]
     k = min(SHOWN, len(order) // 2)
     picked = np.concatenate([order[:k], order[len(order) - k :][::-1]])
-    with torch.inference_mode():
-        x = torch.cat([*scorer.feed(images).batches(picked, feeds.SCORING_BATCH)])
-        rebuilt = scorer.net(x)
+    x = torch.cat([*scorer.feed(images).batches(picked, feeds.SCORING_BATCH)])
+    rebuilt = scorer.net(x)
     with files.whole(run.reconstructions(site := seen.store.site)) as part, part.open("wb") as out:
         np.savez_compressed(
             out,

@@ -23,7 +23,7 @@ from cxrlab.progress import Progress
 
 N_IMAGES, IMAGE_PX, BATCH = 1600, 64, 32
 LABELS = ("No Finding", "Pneumonia", "Edema")
-WARM_UP, TURNS = 3, 30  # of two steps each way
+WARM_UP, TURNS = 3, 20  # of two steps each way
 BAR = 0.97
 
 
