@@ -63,14 +63,7 @@ def one_finding(study: choose.Study, run_id: str, sites: tuple, gaps, label: str
                 f"{study.threshold_set.tuned_on}). {tail}",
                 alt=f"Counts of {label} at the threshold: {counts.to_dict('records')}",
             )  # fmt: skip
-            for site in pictures.mapped_sites(run_id, sites):
-                to = {
-                    g: links.address("heatmaps", site=site, label=label, group=g)
-                    for g in ("missed", "false alarms")
-                }
-                links.draw(
-                    f"{site}:", ("see the missed", to["missed"]), ("see the false alarms", to["false alarms"])
-                )
+            links.failures(pictures.mapped_sites(run_id, sites), label)
         else:
             why = (
                 study.threshold_set.why_not(label)
@@ -78,7 +71,7 @@ def one_finding(study: choose.Study, run_id: str, sites: tuple, gaps, label: str
                 else "thresholds are tuned after scoring"
             )
             base.empty(f"confusion counts need a threshold: {words.undefined(why)}.")
-        links.draw("", ("Move the threshold", links.address("thresholds", label=label)))
+        links.draw(("", [("Move the threshold", links.address("thresholds", label=label))]))
     curves = asked.curves(run_id, sites, label)
     if curves.empty:
         base.empty(f"no site has both classes of {label}.")

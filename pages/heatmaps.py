@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrlab.ui import cached, choose, frame, lightbox, pictures, reading, words
+from cxrlab.ui import asked, cached, choose, frame, lightbox, pictures, reading, sayings, words
 
 SCALES = {"each its own": False, "one for all": True}
 
@@ -15,10 +15,15 @@ def page(study: choose.Study) -> None:
         frame.link("runs", "See how far the runs are", icon=":material/list_alt:")
         return
     with st.container(horizontal=True, vertical_alignment="top"):
-        site = st.selectbox("Site", sites, key="site", bind="query-params", width=140)
+        # It opens where most was lost; a link says otherwise.
+        gaps = cached.gaps(run_id, study.home, asked.scored(run_id, study.externals))
+        worst = sayings.worst_label(gaps)
+        start = sites.index(there) if (there := sayings.worst_site(gaps, worst)) in sites else 0
+        site = st.selectbox("Site", sites, index=start, key="site", bind="query-params", width=160)
         maps = cached.maps(run_id, site)
         labels = list(dict.fromkeys(maps.rows["label"]))
-        label = st.selectbox("Finding", labels, key="label", bind="query-params", width=180) if labels else ""
+        start = labels.index(worst) if worst in labels else 0
+        label = st.selectbox("Finding", labels, index=start, key="label", bind="query-params", width=170)
         group = st.segmented_control(
             "Failures", list(reading.GROUPS), default="missed", required=True, key="group", bind="query-params",
             help="Missed: false negatives. False alarms: false positives. Surest: farthest on the wrong side of the threshold.",

@@ -108,8 +108,19 @@ def chart(study: choose.Study, run_id: str, sites: tuple[str, ...], tail: str) -
             if not clicked:
                 st.markdown(":small[Click a point to see its image here.]")
             for site, row in clicked:
-                st.image(pictures.radiograph(site, row), caption=f"{site}, image {row}", width=pictures.TILE,
+                st.image(pictures.radiograph(site, row, side=understood.SIDE), width=understood.SIDE, output_format="PNG", caption=f"{site}, image {row}",
                          alt=f"Image {row} of {site}")  # fmt: skip
+
+
+def nothing_yet(study: choose.Study) -> None:
+    st.info(f"No autoencoder of {study.home} has scores yet; this page compares its reconstruction errors.")
+    begun = [r for r in study.unfinished if cached.run_spec(r).task == "autoencoder"]
+    if begun:
+        state = cached.status(begun[0]).state
+        text = f"One is begun ({words.STATES.get(state, state)}): see it on Runs"
+        frame.link("runs", text, icon=":material/list_alt:")
+    else:
+        frame.link("launch", "Train one", icon=":material/play_circle:")
 
 
 def notes() -> None:
@@ -129,8 +140,5 @@ with frame.page("Shift", "How far from home is each site, and does it explain th
         if "autoencoder" in found.runs:
             page(found, found.runs["autoencoder"])
         else:
-            st.info(
-                f"No autoencoder of {found.home} has scores yet; this page compares its reconstruction errors."
-            )
-            frame.link("launch", "Train one", icon=":material/play_circle:")
+            nothing_yet(found)
         notes()

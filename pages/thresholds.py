@@ -13,7 +13,7 @@ def page(study: choose.Study, run_id: str) -> None:
     rows = asked.cuts(run_id, study.home, cuts)
     spec = cached.run_spec(run_id)
     tail = (
-        f"Run `{run_id}`, seed {spec.seed}, uncertain labels: {spec.view.uncertain}; set {cuts.name}, "
+        f"Run `{run_id}`, seed {spec.seed}, uncertain labels: {spec.view.uncertain}; thresholds by "
         f"{cuts.rule}, tuned on {cuts.tuned_on}."
     )
     st.markdown(sayings.cuts(rows, cuts.tuned_on, cuts.rule))

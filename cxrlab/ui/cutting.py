@@ -68,16 +68,8 @@ def explore(run_id: str, site: str, label: str, tuned: float | None, tail: str) 
                 figures.confusion(vars(counts)), key="counts", config={"displayModeBar": False},
                 alt=f"TP {counts.tp:.0f}, FN {counts.fn:.0f}, FP {counts.fp:.0f}, TN {counts.tn:.0f}",
             )  # fmt: skip
-            if pictures.mapped_sites(run_id, (site,)):
-                to = {
-                    g: links.address("heatmaps", site=site, label=label, group=g)
-                    for g in ("missed", "false alarms")
-                }
-                links.draw(
-                    "At the tuned threshold:",
-                    ("see the missed", to["missed"]),
-                    ("see the false alarms", to["false alarms"]),
-                )
+            if there := pictures.mapped_sites(run_id, (site,)):
+                links.failures(there, label, ("at the tuned threshold",))
         if words.is_known(tuned) and at != tuned:
             change(run_id, site, label, tuned, at)
         else:

@@ -11,7 +11,7 @@ import streamlit as st
 from cxrlab.ui import cached, choose, frame, pictures, reading, words
 from cxrlab.ui.figures import base, heatmaps
 
-PER_PAGE = 12
+PER_PAGE, ACROSS = 12, 2
 
 
 def chooser(ids: list[str]) -> str:
@@ -39,24 +39,35 @@ def sheet(run_id: str, site: str, label: str, table: pd.DataFrame, chosen: str, 
     """Draw the contact sheet, a page at a time: each tile its map, its score against the threshold, its kind."""
     pages = -(-len(table) // PER_PAGE)
     at = st.pagination(pages, key="sheet", bind="query-params") if pages > 1 else 1
-    with st.container(horizontal=True, gap="small", key="panel_sheet"):
-        for row in table.iloc[PER_PAGE * (at - 1) : PER_PAGE * at].to_dict("records"):
-            called = row["score"] >= row["threshold"]
-            said = f"{words.number(row['score'])} {'≥' if called else '<'} {words.number(row['threshold'])}"
-            kind = "FN" if row["y"] == 1 else "FP"
-            empty = "" if words.is_known(row["top"]) else " · no map"
-            with st.container(width=pictures.TILE, gap=None):
+    shown = table.iloc[PER_PAGE * (at - 1) : PER_PAGE * at].to_dict("records")
+    with st.container(key="panel_sheet"):
+        places = st.columns(ACROSS, gap="small", wrap=False) * PER_PAGE
+        for place, row in zip(places, shown, strict=False):
+            said, has_map = in_short(row), words.is_known(row["top"])
+            with place, st.container(gap=None):
                 st.image(
                     pictures.mapped(run_id, site, row["k"], side=2 * pictures.TILE, top=top),
-                    width=pictures.TILE,
+                    width="stretch",
                     output_format="PNG",
-                    alt=f"{row['image_id']}, {kind} of {label}: score {said}, with its heatmap{empty}",
+                    alt=f"{row['image_id']}, {label}: {said}, {'with its heatmap' if has_map else 'its map is zero everywhere'}",
                 )
                 st.button(
-                    f"{kind} {said}{empty}", key=f"tile-{row['k']}", on_click=_choose, args=(row["image_id"],),
+                    said if has_map else f"{said} · no map", key=f"tile-{row['k']}", on_click=_choose,
+                    args=(row["image_id"],),
                     type="primary" if row["image_id"] == chosen else "tertiary", width="stretch",
                     help=f"Open {row['image_id']}",
                 )  # fmt: skip
+
+
+def in_short(row: dict) -> str:
+    """Return a failure's kind, its score and the threshold that it is on the wrong side of.
+
+    >>> in_short({"y": 1, "score": 0.2, "threshold": 0.5})
+    'FN .20 < .50'
+    """
+    called = row["score"] >= row["threshold"]
+    kind = "FN" if row["y"] == 1 else "FP"
+    return f"{kind} {words.number(row['score'])} {'≥' if called else '<'} {words.number(row['threshold'])}"
 
 
 @st.fragment
@@ -90,8 +101,8 @@ def detail(study: choose.Study, run_id: str, row: dict, site: str, label: str, t
             heatmaps.scores(said, label),
             "scores",
             data=said,
-            caption=f"{row['image_id']} at {site}: every finding's score beside its threshold (tick, set "
-            f"{cuts.name if cuts else 'none'}), and the truth. Run {run_id}.",
+            caption=f"{row['image_id']} at {site}: every finding's score beside its threshold (tick; "
+            f"{f'{cuts.rule} on {cuts.tuned_on}' if cuts else 'none tuned yet'}) and the truth. Run {run_id}.",
             alt=f"Scores of all findings for {row['image_id']} beside their thresholds",
         )
 

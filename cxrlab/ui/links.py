@@ -22,11 +22,35 @@ def address(page: str, **choices: str) -> str:
     return f"{page}?{urlencode({**study, **choices}, doseq=True)}"
 
 
-def draw(before: str, *targets: tuple[str, str]) -> None:
-    """Draw one line: a few words, then (text, address) as links."""
-    anchors = [
-        f'<a style="{STYLE}" href="{html.escape(url)}">{html.escape(text)}</a>' for text, url in targets
-    ]
-    st.html(
-        f'<div style="font-size: .9rem; line-height: 1.9">{html.escape(before)} {" ".join(anchors)}</div>'
-    )
+def draw(*lines: tuple[str, list[tuple[str, str]]]) -> None:
+    """Draw lines of a few words and (text, address) links."""
+    said = []
+    for before, targets in lines:
+        anchors = [
+            f'<a style="{STYLE}" href="{html.escape(url)}">{html.escape(text)}</a>' for text, url in targets
+        ]
+        said.append(f"<div>{html.escape(before)} {' '.join(anchors)}</div>")
+    st.html(f'<div style="font-size: .9rem; line-height: 1.9">{"".join(said)}</div>')
+
+
+def failures(sites: list[str], label: str, names: tuple[str, ...] = ()) -> None:
+    """Draw links to the missed images and the false alarms of a label at each of `sites`, if there are any.
+
+    Args:
+        sites: that have maps.
+        label: finding.
+        names: of the links, one a site; the sites' own names without it.
+    """
+    if sites:
+        draw(
+            *(
+                (
+                    f"See the {group}:",
+                    [
+                        (name, address("heatmaps", site=site, label=label, group=group))
+                        for site, name in zip(sites, names or sites, strict=True)
+                    ],
+                )
+                for group in ("missed", "false alarms")
+            )
+        )

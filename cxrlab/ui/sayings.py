@@ -23,6 +23,15 @@ def worst_label(gaps: pd.DataFrame) -> str:
     return str(worse.sort_values("gap", ascending=False)["label"].iloc[0])
 
 
+def worst_site(gaps: pd.DataFrame, label: str) -> str:
+    """Return the site with the largest supported loss of `label`; without one, the first site; "" without sites."""
+    rows = gaps[gaps["label"] == label]
+    if rows.empty:
+        return ""
+    worse = rows[rows["verdict"] == words.WORSE]
+    return str((rows if worse.empty else worse.sort_values("gap", ascending=False))["site"].iloc[0])
+
+
 def cuts(rows: pd.DataFrame, tuned_on: str, rule: str) -> str:
     """Say how many findings have a threshold, and why the others have none.
 

@@ -58,15 +58,15 @@ def test_a_cut_tuned_elsewhere_is_called_oracle(fake, open_page, text_of):
     assert "oracle" in text_of(app)
 
 
-def test_a_set_with_the_slider_in_it_is_kept_and_can_be_chosen(fake, open_page):
+def test_a_set_with_the_slider_in_it_is_kept_and_can_be_chosen(own, open_page):
     app = open_page("thresholds", label="Pneumonia", at_pneumonia=0.7)
     app.text_input[0].set_value("screening")
     button(app, "Save this set").click().run()
     assert not app.exception
-    kept = thresholds.read(fake.threshold_sets / "screening.json")
+    kept = thresholds.read(own.threshold_sets / "screening.json")
     assert kept.of("Pneumonia") == 0.7
     assert kept.labels["Pneumonia"].rule == cut_files.BY_HAND
-    assert kept.of("Cardiomegaly") == cached.thresholds(run_of(fake)).of("Cardiomegaly")
+    assert kept.of("Cardiomegaly") == cached.thresholds(run_of(own)).of("Cardiomegaly")
     assert "screening" in app.selectbox(key="cuts").options
 
 
@@ -80,10 +80,10 @@ def test_a_name_that_cannot_be_is_a_sentence(fake, open_page, text_of, name, wor
     assert words in text_of(app)
 
 
-def test_a_set_goes_out_and_comes_in_unchanged(fake):
-    made = cached.thresholds(run_of(fake))
+def test_a_set_goes_out_and_comes_in_unchanged(own):
+    made = cached.thresholds(run_of(own))
     text = cut_files.as_json(made)
-    path = cut_files.take_in(fake, "From Elsewhere.json", text.encode(), run_of(fake))
+    path = cut_files.take_in(own, "From Elsewhere.json", text.encode(), run_of(own))
     assert path.name == "from-elsewhere.json"
     assert json.loads(path.read_text())["labels"] == json.loads(text)["labels"]
 

@@ -101,7 +101,7 @@ def matrix(
             marker={
                 "color": fill,
                 "line": {"color": look.line, "width": 1},
-                "pattern": hatch(look.hatch, 0.28),
+                "pattern": hatch(look.hatch, 0.2),
             },
             text=part["text"].tolist() if opaque else None,
             textposition="inside",

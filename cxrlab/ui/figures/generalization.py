@@ -99,8 +99,14 @@ def dumbbell(points: pd.DataFrame, home: str, colours: dict[str, str], measure: 
         text = words.interval(row["value"], row["low"], row["high"], row["why_nan"])
         if verdict:
             text += f"   {words.verdict(verdict)}"
+        at = row["value"] if known else 0.5
         figure.add_annotation(
-            x=0, y=y - 0.34, xref="paper", xanchor="left", text=text, showarrow=False, font={"size": 12}
+            x=at,
+            y=y - 0.36,
+            xanchor="right" if at > 0.75 else "left",
+            text=text,
+            showarrow=False,
+            font={"size": 12},
         )
     if words.is_known(start):
         figure.add_vline(x=start, line={"color": colours[home], "width": 1, "dash": "dot"})
