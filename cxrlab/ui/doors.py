@@ -123,7 +123,7 @@ def _building(run_id: str) -> None:
             live.bar(now)
             for task, child in jobs.children(run).items():
                 there = Lab.here().run(child).spec.exists()
-                state = words.STATES[cached.status(child).state] if there else "to come"
+                state = words.STATES[cached.status(child).state] if there else "not begun"
                 st.caption(f"{words.TASKS[task].capitalize()}: {state}")
             if now.is_alive:
                 st.caption("It goes on when this tab is closed. Cancel it on Runs.")
@@ -134,11 +134,9 @@ def _building(run_id: str) -> None:
 
 
 def unfinished_studies() -> list[str]:
-    """Return the studies that are not done, the latest first."""
+    """Return the studies that are under way, the latest first, and the very latest when it did not end well."""
     lab = Lab.here()
-    names = [run_id for run_id in lab.run_ids() if run_id.startswith("study-") and not _is_done(run_id)]
-    return sorted(names, key=lambda name: -lab.run(name).spec.stat().st_mtime_ns)
-
-
-def _is_done(run_id: str) -> bool:
-    return cached.status(run_id).state == "done"
+    names = [run_id for run_id in lab.run_ids() if run_id.startswith("study-")]
+    names.sort(key=lambda name: -lab.run(name).spec.stat().st_mtime_ns)
+    now = {name: cached.status(name) for name in names}
+    return [name for name in names if now[name].is_alive or (name == names[0] and now[name].state != "done")]

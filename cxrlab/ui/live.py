@@ -19,7 +19,8 @@ def said(now) -> str:
     if now.state == "done" and words.is_known(now.ended - now.started):
         return f"Done, took {words.duration(now.ended - now.started)}."
     if now.state != "running":
-        return " ".join(filter(None, (f"{words.STATES.get(now.state, now.state)}.", now.reason))).capitalize()
+        text = now.reason or f"{words.STATES.get(now.state, now.state)}."
+        return text[0].upper() + text[1:]  # capitalize() would write names in the reason small
     parts = [now.stage or "starting"]
     if now.of:
         parts.append(f"{now.done:,} of {now.of:,}")

@@ -56,7 +56,7 @@ def listing(sites: list[str]) -> None:
                 "title": read.header.title,
                 "images": facts.n_images,
                 "patients": facts.n_patients,
-                "age": facts.age_median,
+                "median age": f"{facts.age_median:.0f}" if words.is_known(facts.age_median) else "not said",
                 "labels": facts.n_labels,
                 "left out": facts.n_quarantined,
                 "kind": "synthetic" if read.header.synthetic else "radiographs",
@@ -72,10 +72,7 @@ def listing(sites: list[str]) -> None:
         on_select=_choose_row,
         selection_mode="single-row",
         alt="The sites of this lab with their counts",
-        column_config={
-            "age": st.column_config.NumberColumn("median age", format="%.0f"),
-            "title": st.column_config.TextColumn("title", width="large"),
-        },
+        column_config={"title": st.column_config.TextColumn("title", width="large")},
     )
 
 
@@ -143,12 +140,17 @@ def ages(names: list[str]) -> None:
     from cxrlab.ui.figures import sites as figures
 
     st.subheader("Ages", anchor=False)
-    tables = [site_facts.ages(cached.store(name)) for name in names]
+    silent = [name for name in names if not summary(name).age_known]
+    tables = [site_facts.ages(cached.store(name)) for name in names if name not in silent]
+    if silent:
+        base.empty(f"{words.listing(silent)} gives no ages.")
+    if not tables:
+        return
     base.show(
         figures.ages(tables, colours()),
         "ages",
         data=pd.concat(tables),
-        caption=f"{words.listing(names)}; images with a known age.",
+        caption=f"{words.listing([name for name in names if name not in silent])}; images with a known age.",
         alt="Share of images by age band and site",
     )
 

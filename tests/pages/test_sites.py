@@ -115,3 +115,14 @@ def test_a_name_that_cannot_be_a_file_is_refused(lab, open_page, tmp_path):
 def test_links_to_the_import_form_say_what_its_switch_says(fake, open_page):
     app = open_page("sites", do=frame.IMPORT)
     assert app.text_input(key="import-raw")
+
+
+def test_a_site_without_ages_says_so_instead_of_an_empty_chart(own, open_page, text_of):
+    from cxrlab import store
+
+    read = store.read(own.store(fake_lab.HOME))
+    rows = read.rows.assign(age_years=np.nan)
+    store.write(own.store("bare"), read.header, rows, read.evidence, read.images(range(len(read))))
+    app = open_page("sites", site="bare")
+    assert "bare gives no ages" in text_of(app)
+    assert app.dataframe[0].value.set_index("site").loc["bare", "median age"] == "not said"

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cxrlab.ui import words
-from cxrlab.ui.figures import base
+from cxrlab.ui.figures import base, cells
 
 # What was said, from certain to unsaid; hatches carry the meaning where colours cannot.
 EVIDENCE_LOOKS = {
@@ -19,6 +19,7 @@ EVIDENCE_LOOKS = {
     "not mentioned": ("rgba(128,140,140,.25)", "."),
     "not annotated": ("rgba(0,0,0,0)", "x"),
 }
+SHARE = cells.Look("", "#EAF1F1", words.ACCENT)
 ROW = 30  # pixels a label
 
 
@@ -115,32 +116,23 @@ def cooccurrence(table: pd.DataFrame) -> go.Figure:
         table: site_facts.cooccurrence.
     """
     labels = list(dict.fromkeys(table["given"]))
-    off = table.assign(share=table["share"].where(table["given"] != table["also"]))
-    share = off.pivot(index="given", columns="also", values="share").loc[labels, labels]
-    images = table.pivot(index="given", columns="also", values="images").loc[labels, labels]
-    text = [[words.percent(v) if words.is_known(v) else "" for v in row] for row in share.to_numpy()]
-    figure = go.Figure(
-        go.Heatmap(
-            z=share.to_numpy(),
-            x=labels,
-            y=labels,
-            customdata=images.to_numpy(),
-            text=text,
-            texttemplate="%{text}",
-            textfont={"size": 11},
-            colorscale=[[0, "rgba(11,110,117,0)"], [1, "rgba(11,110,117,.85)"]],
-            zmin=0,
-            zmax=max(0.01, float(share.max(axis=None))),
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            hovertemplate="of %{y} images, %{z:.1%} also %{x}<br>%{customdata:,} images<extra></extra>",
-        )
+    pairs = table[table["given"] != table["also"]]
+    known = pairs["share"].notna()
+    drawn = pd.DataFrame(
+        {
+            "row": pairs["given"],
+            "column": pairs["also"],
+            "kind": known.map({True: "share", False: "undefined"}),
+            "share": pairs["share"].fillna(0),
+            "text": pairs["share"].map(lambda share: words.percent(share) if words.is_known(share) else "–"),
+            "hover": [
+                f"of {row['of']:,} {row['given']} images, {row['images']:,} also {row['also']}"
+                for row in pairs.to_dict("records")
+            ],
+        }
     )
-    base.style(figure, height=150 + ROW * len(labels))
-    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False)
-    figure.update_xaxes(side="top", tickangle=-35, fixedrange=True, showgrid=False)
-    return figure.update_layout(margin={"t": 90})
+    figure = cells.matrix(drawn, labels, labels, {"share": SHARE, "undefined": cells.LOOKS["undefined"]})
+    return figure.update_xaxes(tickangle=-35, automargin=True)
 
 
 def ages(tables: list[pd.DataFrame], colours: dict[str, str]) -> go.Figure:
