@@ -15,7 +15,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 import cxrlab
 from cxrlab.errors import BadRun, BadSpec, BadStore, CxrlabError, MissingInput, NoSpace
 from cxrlab.paths import Lab
-from cxrlab.ui import theme
+from cxrlab.ui import links, theme
 
 IMPORT = "Import a site"  # what the switch on Sites says, and so what a link to it says
 NOTICE = "For research and teaching; not for clinical use."
@@ -84,8 +84,11 @@ def badges(*, synthetic: bool = False, oracle: bool = False, cannot_say: bool = 
 
 def link(page_name: str, text: str, /, *, icon: str | None = None, **query: str | list[str]) -> None:
     """Draw a link to another page with its choices set; choices in the study bar travel by themselves."""
+    if query:  # a page link drops choices once anything is bound to the URL; links says more
+        links.draw(("", [(text, links.address(page_name, **query))]))
+        return
     try:
-        st.page_link(f"pages/{page_name}.py", label=text, icon=icon, query_params=query or None)
+        st.page_link(f"pages/{page_name}.py", label=text, icon=icon)
     except StreamlitPageNotFoundError:  # a page that this version lacks, or a page run alone in a test
         st.caption(text)
 

@@ -15,11 +15,12 @@ STUDY = ("home", "externals", "cuts")  # the study bar's names in the URL, and e
 STYLE = "color: var(--st-link-color, #168690); margin-right: 1.2rem; white-space: nowrap;"
 
 
-def address(page: str, **choices: str) -> str:
+def address(page: str, **choices: str | list[str]) -> str:
     """Return a relative URL of `page` with these choices and those of the study bar."""
     now = st.query_params
     study = {k: now.get_all(k) for k in now if k in STUDY or k.startswith("run_")}
-    return f"{page}?{urlencode({**study, **choices}, doseq=True)}"
+    here = "./" if page == "home" else page  # the first page has no name in the URL
+    return f"{here}?{urlencode({**study, **choices}, doseq=True)}"
 
 
 def draw(*lines: tuple[str, list[tuple[str, str]]]) -> None:
