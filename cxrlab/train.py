@@ -119,23 +119,29 @@ def _train(going: Training, run: RunPaths, progress: Progress, save_every: float
         for _ in steps_of_epoch(going):
             progress.step(going.epoch * going.steps + going.step - begin)
             if time.monotonic() - saved >= save_every:
+                _check_finite(going, "loss", float(going.loss_sum))
                 going.seconds += time.monotonic() - start
                 checkpoint.write_last(run.last, state_of(going))
                 start = saved = time.monotonic()
         devices.synchronize(going.device)
         loss = float(going.loss_sum) / going.steps
-        if not math.isfinite(loss):
-            raise BadRun(
-                f"the loss became {loss} in epoch {going.epoch + 1}; lower the learning rate "
-                f"({wanted.learning_rate:g}) and start a new run."
-            )
+        _check_finite(going, "loss", loss)
         value = validate(going)
+        _check_finite(going, "validation value", value)
         going.seconds += time.monotonic() - start
         _close_epoch(going, loss, value)
         progress.step(going.epoch * going.steps - begin, **going.history[-1])
         if time.monotonic() - saved >= save_every:
             checkpoint.write_last(run.last, state_of(going))
             saved = time.monotonic()
+
+
+def _check_finite(going: Training, what: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise BadRun(
+            f"the {what} became {value} in epoch {going.epoch + 1}; lower the learning rate "
+            f"({going.spec.training.learning_rate:g}) and start a new run."
+        )
 
 
 def steps_of_epoch(going: Training) -> Iterator[None]:
@@ -168,6 +174,8 @@ def validate(going: Training) -> float:
     if going.spec.task == "autoencoder":
         return float(out.double().mean())
     y = going.rows.y_true[going.rows.val]
+    if not torch.isfinite(out).all():
+        return math.nan
     values = np.array([auroc(y[:, k], out[:, k].double().numpy()) for k in range(y.shape[1])])
     return float(np.nanmean(values))  # cohort.build saw to it that one label is defined
 

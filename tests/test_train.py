@@ -211,7 +211,16 @@ def test_a_resumed_run_counts_only_what_is_left(home):
 
 def test_a_run_away_loss_is_one_sentence(home, monkeypatch):
     monkeypatch.setattr(train, "masked_bce", lambda logit, _y, _weight: (logit * math.nan).mean())
-    with pytest.raises(BadRun, match="lower the learning rate"):
+    for save_every in (0, 20):
+        with pytest.raises(BadRun, match="the loss became nan in epoch 1; lower the learning rate"):
+            fit(home, planted.train_spec(), save_every=save_every)
+
+
+def test_a_network_that_says_nothing_finite_is_never_chosen(home, monkeypatch):
+    monkeypatch.setattr(
+        train, "outputs", lambda _net, _feed, rows, _call: torch.full((len(rows), 3), math.inf)
+    )
+    with pytest.raises(BadRun, match="the validation value became nan"):
         fit(home, planted.train_spec())
 
 
