@@ -1,0 +1,75 @@
+"""The layout of a store, for its writer and its reader.
+
+In:    nothing.
+Out:   names, columns and the header of the format "cxrlab-store" version 1.
+Never: files.
+
+Layout: attributes format, version, site, title, synthetic, source, labels (JSON list), preprocess (JSON), ledger (JSON),
+digest, complete; `/images` (N, H, W) uint8 in one-image chunks, uncompressed, with checksums; `/evidence` (N, L) int8;
+`/rows/<column>`; `/quarantine/{file,reason}`; `/boxes/*`; `/masks/<structure>` (N, H, W) uint8 of 0 and 1.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxrlab import files
+
+FORMAT, VERSION = "cxrlab-store", 1
+
+# column → (dtype, what it is). Strings are "" and numbers NaN where the site does not say.
+ROW_COLUMNS: dict[str, str] = {
+    "image_id": "str",  # unique within the site
+    "patient_id": "str",  # unique within the site; the unit of splits and intervals
+    "study_id": "str",
+    "sex": "str",  # "F", "M", "O" or ""
+    "age_years": "float32",  # NaN: not known
+    "view": "str",  # "PA", "AP", "LATERAL" or ""
+    "split_hint": "str",  # the site's own split, "train", "val", "test" or ""; a view decides whether to use it
+    "native_label": "str",  # what the site's file said, unparsed
+    "width": "int32",  # pixels of the source image
+    "height": "int32",
+    "source_file": "str",  # relative to the raw folder
+}
+QUARANTINE_COLUMNS = ("file", "reason")
+BOX_COLUMNS = (
+    "image_id",
+    "label",
+    "x",
+    "y",
+    "w",
+    "h",
+)  # x, y, w, h are fractions of the image's width and height
+
+
+@dataclass(frozen=True)
+class Header:
+    """Facts of a whole store.
+
+    `ledger` has one dict a native label: {"native", "label", "images", "note"}; it says what became what.
+    """
+
+    site: str
+    title: str
+    source: str
+    labels: tuple[str, ...]
+    synthetic: bool = False
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    ledger: tuple[dict[str, Any], ...] = ()
+
+
+def empty_boxes() -> pd.DataFrame:
+    """Return a box table without rows."""
+    return pd.DataFrame(
+        {c: pd.Series(dtype="str" if c in ("image_id", "label") else "float32") for c in BOX_COLUMNS}
+    )
+
+
+def digest_of(header: Header, rows: pd.DataFrame, evidence: np.ndarray, sums: list[str]) -> str:
+    """Return the digest of a store's contents; `sums` are the digests of its images."""
+    return files.digest_of(
+        json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums
+    )
