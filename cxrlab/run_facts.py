@@ -58,8 +58,14 @@ def compare(runs: dict[str, Any]) -> pd.DataFrame:
         runs: run id → spec.
     """
     table = pd.DataFrame({run_id: flat(spec.model_dump(mode="json")) for run_id, spec in runs.items()}).T
-    text = table.map(lambda value: ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    text = table.map(_worded)
     return text[[column for column in text if text[column].nunique() > 1]].rename_axis("run").reset_index()
+
+
+def _worded(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "–" if isinstance(value, float) and np.isnan(value) else str(value)  # a field that this kind lacks
 
 
 def efficiency(run: RunPaths) -> dict[str, Any]:

@@ -121,16 +121,18 @@ def _building(run_id: str) -> None:
                 st.markdown(f"**{run_id}**", width="content")
                 live.badge(now)
             live.bar(now)
-            for task, child in jobs.children(run).items():
-                there = Lab.here().run(child).spec.exists()
-                state = words.STATES[cached.status(child).state] if there else "not begun"
-                st.caption(f"{words.TASKS[task].capitalize()}: {state}")
+            parts = [f"{words.TASKS[task]}: {_child(child)}" for task, child in jobs.children(run).items()]
+            st.caption(" · ".join(parts))
             if now.is_alive:
                 st.caption("It goes on when this tab is closed. Cancel it on Runs.")
         if not now.is_alive:
             frame.link("runs", "Open Runs to see why, or to resume it", icon=":material/list_alt:")
         if _seen(run_id) != st.session_state["building-seen"]:
             st.rerun()
+
+
+def _child(run_id: str) -> str:
+    return cached.status(run_id).state if Lab.here().run(run_id).spec.exists() else "not begun"
 
 
 def unfinished_studies() -> list[str]:

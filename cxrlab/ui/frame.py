@@ -33,12 +33,27 @@ PAGES = (
     ("Understand", "reader", "Reader", ":material/radiology:"),
     ("Present", "report", "Report", ":material/slideshow:"),
 )
+INSIDE = "inside-the-app"  # app.py says so
 ROOT = Path(__file__).parents[2]
+
+
+def navigation() -> st.Page:
+    """Name the pages that are there, in their groups, and return the one that was asked for."""
+    # Before st.navigation, which else fetches the page's icon from a network to make it the tab's.
+    st.set_page_config(page_title="cxrlab", page_icon=theme.ICON, layout="wide", initial_sidebar_state=230)
+    groups: dict[str, list] = {}
+    for group, name, title, icon in PAGES:
+        path = ROOT / "pages" / f"{name}.py"
+        if path.exists():
+            shown = st.Page(path, title=title, icon=icon, url_path=name, default=name == "home")
+            groups.setdefault(group, []).append(shown)
+    return st.navigation(groups)
 
 
 @contextlib.contextmanager
 def page(title: str, question: str) -> Iterator[None]:
     """Draw title and question, then the block, then the foot. A CxrlabError ends the block as one sentence."""
+    _leave_the_old_way()
     theme.draw()
     st.title(title, anchor=False)
     st.markdown(question)
@@ -47,6 +62,18 @@ def page(title: str, question: str) -> Iterator[None]:
             yield
     finally:
         foot()
+
+
+def _leave_the_old_way() -> None:
+    """Run again, once, when this page was not reached through app.py.
+
+    The first session of a server that is opened on a page's own address is run by Streamlit from the folder pages/,
+    without app.py. Naming our pages once ends that for the whole server, and the same address goes through app.py.
+    """
+    if not st.session_state.get(INSIDE) and not st.session_state.get("ran-again"):
+        st.session_state["ran-again"] = True
+        navigation()
+        st.rerun()
 
 
 @contextlib.contextmanager

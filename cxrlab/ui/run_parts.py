@@ -62,6 +62,8 @@ def _seen() -> list[tuple[str, str]]:
 
 @st.fragment(run_every=live.EVERY)
 def _live_list() -> None:
+    if st.session_state.pop("run-ticked", False):
+        st.rerun()
     with frame.caught():
         rows = [row_of(run_id) for run_id in known_runs()]
         alive = sum(row["state"] in ("running", "queued") for row in rows)
@@ -96,6 +98,7 @@ def choose_rows() -> None:
     """Take the ticked rows over into the choice below."""
     ids, ticked = known_runs(), st.session_state["run-list"].selection.rows
     st.session_state["run"] = [ids[i] for i in ticked if i < len(ids)]
+    st.session_state["run-ticked"] = True  # a click inside a fragment runs that fragment alone
 
 
 def buttons(run_id: str, now) -> None:
@@ -197,9 +200,8 @@ def learning(run_ids: list[str]) -> None:
     from cxrlab.ui.figures import runs as figures
 
     lab = Lab.here()
-    wanted = [child for run_id in run_ids for child in (_children(run_id).values() or [run_id])][
-        : figures.MOST
-    ]
+    wanted = [child for run_id in run_ids for child in (_children(run_id).values() or [run_id])]
+    wanted = list(dict.fromkeys(wanted))[: figures.MOST]  # a study and one of its runs may both be ticked
     by_rule: dict[str, list[str]] = {}  # an error and an AUROC share no axis
     for run_id in wanted:
         by_rule.setdefault(run_facts.RULES.get(getattr(cached.run_spec(run_id), "task", ""), ""), []).append(
@@ -250,7 +252,11 @@ def comparison(run_ids: list[str]) -> None:
     """Draw several runs beside one another: what differs, what came out, how they learned."""
     specs = {run_id: cached.run_spec(run_id) for run_id in run_ids}
     st.subheader("What came out", anchor=False)
-    base.table(pd.DataFrame([outcome(run_id) for run_id in run_ids]), "outcomes", alt="Outcome of the runs")
+    base.table(
+        pd.DataFrame([outcome(run_id) for run_id in run_ids]).fillna("–"),
+        "outcomes",
+        alt="Outcome of the runs",
+    )
     st.subheader("What differs", anchor=False)
     table = run_facts.compare(specs)
     if table.shape[1] > 1:

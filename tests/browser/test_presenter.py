@@ -70,7 +70,7 @@ def answers(port):
 
 
 @pytest.fixture
-def page(address):
+def page(address, request):
     """A tab on the first page. Any request to another machine fails the test."""
     from playwright.sync_api import sync_playwright
 
@@ -79,8 +79,8 @@ def page(address):
         tab = browser.new_page(viewport={"width": 1440, "height": 1000})
         tab.set_default_timeout(PATIENCE)
         asked = []
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(address)
+        tab.on("request", lambda sent: asked.append(sent.url))
+        tab.goto(f"{address}{getattr(request, 'param', '/')}")
         yield tab
         outside = [
             url
@@ -185,9 +185,13 @@ def test_a_presenter_walks_from_home_to_a_failures_heatmap(page, lab):
     assert shown.get_attribute("alt") != first
 
 
-def test_a_link_opens_the_same_screen(page, address, lab):
-    page.goto(f"{address}/generalization?home={fake_lab.HOME}&externals={fake_lab.LAKEVIEW}&label=Cardiomegaly")
+LINK = f"/generalization?home={fake_lab.HOME}&externals={fake_lab.LAKEVIEW}&label=Cardiomegaly"
+
+
+@pytest.mark.parametrize("page", [LINK], indirect=True)
+def test_a_link_opens_the_same_screen_even_as_a_servers_first_request(page):
     heading(page).get_by_text("Generalization", exact=True).wait_for()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Launch", exact=True).wait_for()
     settle(page)
     page.locator(".st-key-gap-matrix").get_by_text(fake_lab.LAKEVIEW, exact=True).first.wait_for()
     assert page.locator(".st-key-gap-matrix").get_by_text(fake_lab.HILLCREST, exact=True).count() == 0
