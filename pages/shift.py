@@ -55,12 +55,11 @@ def explains(study: choose.Study, run_id: str) -> None:
     if found["points"].empty:
         base.empty(f"no site has both numbers for {label}.")
         return
-    left, _ = st.columns([7, 5])
-    with left:
-        base.show(figures.relation(found["points"], study.home, study.colours(), f"Mean {found['y']} over labels" if label == sayings.MACRO else f"{found['y']} of {label}"),
-                  "re-and-performance", data=found["points"],
-                  caption=f"One point a site. Performance of run `{model}`; bars: 95 per cent over patients. p over all "
-                  "orders of the sites.", alt=found["sentence"])  # fmt: skip
+    measure = f"Mean {found['y']} over labels" if label == sayings.MACRO else f"{found['y']} of {label}"
+    base.show(figures.relation(found["points"], study.home, study.colours(), measure), "re-and-performance",
+              data=found["points"],
+              caption=f"One point a site. Performance of run `{model}`; bars: 95 per cent over patients. p over all "
+              "orders of the sites.", alt=found["sentence"])  # fmt: skip
 
 
 def rebuilt(study: choose.Study, run_id: str, sites: tuple[str, ...]) -> None:
@@ -69,7 +68,7 @@ def rebuilt(study: choose.Study, run_id: str, sites: tuple[str, ...]) -> None:
         return
     st.subheader("Best and worst reconstructions", anchor=False)
     site = st.segmented_control(
-        "At", there, default=there[-1], required=True, key="site", bind="query-params"
+        "At", there, default=there[-1], required=True, wrap=True, key="site", bind="query-params"
     )
     top = understood.strongest_error(run_id, site)
     table = understood.pairs(run_id, site)

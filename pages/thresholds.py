@@ -28,7 +28,7 @@ def page(study: choose.Study, run_id: str) -> None:
     with st.container(horizontal=True):
         label = st.selectbox("Finding", labels, key="label", bind="query-params", width=260)
         site = st.segmented_control(
-            "Applied at", sites, default=sites[0], required=True, key="site", bind="query-params"
+            "Applied at", sites, default=sites[0], required=True, wrap=True, key="site", bind="query-params"
         )
     tuned = cuts.of(label)
     table = asked.transfer(run_id, study.home, sites[1:], label)

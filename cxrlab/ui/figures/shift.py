@@ -103,7 +103,10 @@ def apart(table: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
             x=[value], y=[y], mode="markers", marker={"size": 12, "color": colour}, error_x=error,
             customdata=[[row["site"]]], hovertemplate=f"{row['site']}: {text}, n = {row['n']:,}<extra></extra>",
         )  # fmt: skip
-        figure.add_annotation(x=value, y=y - 0.36, text=text, showarrow=False, font={"size": 12})
+        figure.add_annotation(
+            x=value, y=y - 0.36, text=text, showarrow=False, font={"size": 12},
+            xanchor="right" if value > 0.85 else "center",
+        )  # fmt: skip
     low = min([0.4, *table["low"].dropna()])
     figure.update_layout(
         height=80 + 76 * (len(sites) + 1),
@@ -129,10 +132,15 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
         y_title: name of the measure.
     """
     figure = go.Figure()
-    rising = points.sort_values("re", kind="stable").to_dict("records")
-    for place, row in enumerate(rising):
-        if not (words.is_known(row["re"]) and words.is_known(row["value"])):
-            continue
+    known = points.dropna(subset=["re", "value"])
+    upper = known["value"] >= known["value"].median()
+    far_right = known["re"] > known["re"].min() + 0.7 * (known["re"].max() - known["re"].min())
+    # Names stand away from their neighbours: above the upper half, left of those at the right edge.
+    beside = [
+        f"{'top' if u else 'bottom'} {'left' if r else 'right'}"
+        for u, r in zip(upper, far_right, strict=True)
+    ]
+    for row, side in zip(known.to_dict("records"), beside, strict=True):
         colour = colours[row["site"]]
         error = None
         if words.is_known(row.get("low")):
@@ -140,7 +148,7 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
                      "arrayminus": [row["value"] - row["low"]], "color": colour, "width": 5}  # fmt: skip
         name = f"{row['site']} (home)" if row["site"] == home else row["site"]
         figure.add_scatter(
-            x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition=("top right", "bottom right")[place % 2], error_y=error,
+            x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition=side, error_y=error,
             marker={"size": 13, "color": colour, "symbol": "diamond" if row["site"] == home else "circle"},
             customdata=[[row["site"]]], hovertemplate=f"{name}<br>median RE %{{x:.4f}}<br>{y_title} %{{y:.2f}}<extra></extra>",
         )  # fmt: skip
@@ -150,7 +158,7 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
         height=360, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False, dragmode=False
     )
     if len(xs):
-        figure.update_xaxes(range=[xs.min() - 0.12 * span, xs.max() + 0.45 * span])
+        figure.update_xaxes(range=[xs.min() - 0.12 * span, xs.max() + 0.12 * span])
     figure.update_xaxes(**axis(title="median reconstruction error of the site"))
     figure.update_yaxes(**axis(title=y_title))
     return figure
