@@ -7,6 +7,10 @@ Never: torch, h5py, streamlit.
 Columns: image_id, row (the image's index in its store), patient_id, split, age_years, sex, view, then per label
 `y:<label>` (0, 1, NaN masked) and `logit:<label>`; `re` where the model reconstructs. A normal/abnormal head uses the
 label "Abnormal".
+
+Optional, from a file that brought more: `y@<reader>:<label>` (0, 1, NaN), what somebody else says of the same label,
+and `group:<name>` (text, "" not said), a property to look at apart, e.g. the device. `row` is -1 and store_digest ""
+where the lab holds no image.
 """
 
 import json
@@ -26,6 +30,7 @@ FORMAT, VERSION = "cxrlab-predictions", 1
 FACTS = ("image_id", "row", "patient_id", "split", "age_years", "sex", "view")
 SPLITS = ("train", "val", "test", "external")
 ABNORMAL = "Abnormal"  # the one label of a normal/abnormal head
+OTHER, GROUP = "y@", "group:"
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,21 @@ class Predictions:
     def labels(self) -> tuple[str, ...]:
         """Labels that have a score, in column order."""
         return tuple(c.removeprefix("logit:") for c in self.table if c.startswith("logit:"))
+
+    @property
+    def readers(self) -> dict[str, tuple[str, ...]]:
+        """Who else says what is true, reader → labels with a score."""
+        found: dict[str, tuple[str, ...]] = {}
+        for column in self.table:
+            if column.startswith(OTHER):
+                reader, _, label = column.removeprefix(OTHER).partition(":")
+                found[reader] = (*found.get(reader, ()), label)
+        return found
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the properties that rows can be told apart by, beside age, sex and view."""
+        return tuple(c.removeprefix(GROUP) for c in self.table if c.startswith(GROUP))
 
     def y_true(self) -> np.ndarray:
         """Return (M, L) float64 of 0, 1 and NaN (masked)."""
@@ -87,6 +107,8 @@ def check(table: pd.DataFrame) -> None:
         truth = "y:" + column.removeprefix("logit:")
         if truth not in table:
             raise BadInput(f"predictions have {column} without {truth}; expected both.")
+    truths = ["y:" + c.removeprefix("logit:") for c in said] + [c for c in table if c.startswith(OTHER)]
+    for truth in truths:
         values = table[truth].to_numpy(np.float64)
         if not np.isin(values[~np.isnan(values)], (0, 1)).all():
             raise BadInput(f"{truth} holds values other than 0, 1 and NaN; apply a label policy first.")

@@ -1,7 +1,7 @@
 """Frozen values that decide a run's numbers; the hash of one is the run's name.
 
 In:    fields from a form, a JSON file or a preset.
-Out:   TrainSpec, ScoreSpec, StudySpec; `read` and `dumps`.
+Out:   TrainSpec, ScoreSpec, StudySpec, ImportSpec; `read` and `dumps`.
 Never: torch, files of a lab, devices or worker counts (they do not change a number).
 
 Field metadata serves three screens at once: `title` and `description` are help texts, bounds are checked here and shown
@@ -228,7 +228,44 @@ class StudySpec(_Frozen):
         return f"study-{self.preset}-{self.source[:30]}-{digest(self)[:8]}"
 
 
-Spec = Annotated[TrainSpec | ScoreSpec | StudySpec, Field(discriminator="kind")]
+class ImportedFile(_Frozen):
+    """One site's scores from elsewhere: which file, and what each of its columns was taken for."""
+
+    site: str = Field(title="Site")
+    file: str = Field(title="File", description="Its name; where it lay does not matter.")
+    digest: str = Field(title="SHA-256 of the file")
+    columns: dict[str, str] = Field(title="Columns", description="Column → meaning, see foreign.columns.")
+    truths: tuple[str, ...] = Field((), title="Other truths", description="As said, see foreign.truths.")
+
+
+class ImportSpec(_Frozen):
+    """Scores of a model that we do not have. Sites can be added, so a person names the run, not a digest."""
+
+    kind: Literal["import"] = "import"
+    name: str = Field(title="Name")
+    home: str = Field("", title="Home site", description="Where the model was trained; empty: not known.")
+    files: tuple[ImportedFile, ...] = Field(min_length=1, title="Files")
+
+    @model_validator(mode="after")
+    def _a_site_comes_once(self) -> Self:
+        sites = [one.site for one in self.files]
+        if len(set(sites)) < len(sites):
+            raise ValueError("a site is named twice")
+        return self
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return f"import-{self.name}"
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        """The sites with scores, without home, in the order of import."""
+        return tuple(one.site for one in self.files if one.site != self.home)
+
+
+AnySpec = TrainSpec | ScoreSpec | StudySpec | ImportSpec
+Spec = Annotated[AnySpec, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Spec)
 
 
@@ -242,7 +279,7 @@ def digest(spec: BaseModel) -> str:
     return hashlib.sha256(dumps(spec).encode()).hexdigest()
 
 
-def build(fields: dict[str, Any]) -> TrainSpec | ScoreSpec | StudySpec:
+def build(fields: dict[str, Any]) -> AnySpec:
     """Make a spec of plain values.
 
     Raises:
@@ -255,14 +292,14 @@ def build(fields: dict[str, Any]) -> TrainSpec | ScoreSpec | StudySpec:
 
 
 def _sentence(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part not in ("train", "score", "study"))
+    where = ".".join(str(part) for part in error["loc"] if part not in ("train", "score", "study", "import"))
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         text = "no such field"
     return f"{where}: {text}" if where else text
 
 
-def read(path: Path) -> TrainSpec | ScoreSpec | StudySpec:
+def read(path: Path) -> AnySpec:
     """Read a spec from a JSON file.
 
     Raises:

@@ -166,18 +166,42 @@ def rough(study: specs.StudySpec) -> Outline:
     )
 
 
-def task_of(spec: specs.TrainSpec) -> str:
-    """Return the key of a run in a study.
+def task_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
+    """Return the key of a run in a study; imported scores are of findings.
 
     >>> task_of(specs.build({"kind": "train", "view": {"source": ["a"]}}))
     'labels'
     """
+    if isinstance(spec, specs.ImportSpec):
+        return "labels"
     return f"{spec.task}-latents" if spec.model.latents_of else spec.task
 
 
+def homes_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
+    """Return the sites that a model was trained on; none where an import did not say."""
+    if isinstance(spec, specs.ImportSpec):
+        return (spec.home,) if spec.home else ()
+    return spec.view.source
+
+
+def externals_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
+    """Return the sites that a model was to be scored at without having seen them."""
+    return spec.external if isinstance(spec, specs.ImportSpec) else spec.view.external
+
+
+def policy_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
+    """Return, for a caption, what doubtful evidence became and which seed made the run."""
+    if isinstance(spec, specs.ImportSpec):
+        return "truths and scores as " + ", ".join(one.file for one in spec.files) + " says"
+    return f"seed {spec.seed}; uncertain labels: {spec.view.uncertain}, unmentioned: {spec.view.blank}"
+
+
 def study_runs(lab: Lab) -> list[StudyRuns]:
-    """Return the studies of a lab, the latest first; runs that no study asked for are grouped by their sites."""
-    known: dict[str, specs.TrainSpec | specs.ScoreSpec | specs.StudySpec] = {}
+    """Return the studies of a lab, the latest first; runs that no study asked for are grouped by their sites.
+
+    Each import is a study of its own, after the lab's own; its home is "" where it did not say.
+    """
+    known: dict[str, specs.AnySpec] = {}
     for run_id in sorted(lab.run_ids(), key=lambda name: lab.run(name).spec.stat().st_mtime_ns):
         try:
             known[run_id] = specs.read(lab.run(run_id).spec)
@@ -195,7 +219,12 @@ def study_runs(lab: Lab) -> list[StudyRuns]:
             key = ("+".join(spec.view.source), spec.view.external)
             loose.setdefault(key, {})[task_of(spec)] = run_id
     found.extend(_study(lab, "", home, externals, runs) for (home, externals), runs in loose.items())
-    return found[::-1]
+    imports = [
+        _study(lab, "", spec.home, spec.external, {task_of(spec): run_id})
+        for run_id, spec in known.items()
+        if isinstance(spec, specs.ImportSpec)
+    ]
+    return found[::-1] + imports[::-1]
 
 
 def _study(

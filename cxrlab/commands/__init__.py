@@ -14,6 +14,7 @@ VERBS: dict[str, str] = {
     "score": "runs",
     "study": "runs",
     "runs": "runs",
+    "import-scores": "scores",
     "bench": "house",
     "doctor": "house",
 }

@@ -19,7 +19,7 @@ from cxrlab.paths import Lab, RunPaths
 
 __all__ = ["Status", "cancel", "children", "find", "log_tail", "remove", "resume", "status", "submit"]
 
-AnySpec = specs.TrainSpec | specs.ScoreSpec | specs.StudySpec
+AnySpec = specs.AnySpec
 
 
 def submit(lab: Lab, spec: AnySpec, executor: str = "local") -> str:

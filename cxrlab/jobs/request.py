@@ -16,7 +16,7 @@ from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
 from cxrlab.paths import Lab
 
-AnySpec = specs.TrainSpec | specs.ScoreSpec | specs.StudySpec
+AnySpec = specs.AnySpec
 
 
 def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
@@ -30,8 +30,10 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
     Raises:
         MissingInput: a site has no store, or the run to score is not there.
         BadStore: a store is damaged.
-        BadSpec: home lacks a label, or the run to score cannot be.
+        BadSpec: home lacks a label, the run to score cannot be, or the scores are to come from a file.
     """
+    if isinstance(spec, specs.ImportSpec):
+        raise BadSpec("scores from elsewhere come in with `python -m cxrlab import-scores FILE --site NAME`.")
     if isinstance(spec, specs.StudySpec) and spec.make == "phantom":
         return spec.model_copy(
             update={"data": {}}
@@ -50,6 +52,8 @@ def sites_of(spec: AnySpec) -> tuple[str, ...]:
     """Return the sites that a spec names, home first."""
     if isinstance(spec, specs.TrainSpec):
         return (*spec.view.source, *spec.view.external)
+    if isinstance(spec, specs.ImportSpec):
+        return (*([spec.home] if spec.home else []), *spec.external)
     return spec.sites if isinstance(spec, specs.ScoreSpec) else (spec.source, *spec.external)
 
 

@@ -16,11 +16,13 @@ from cxrlab.jobs.request import open_store
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
 
-AnySpec = specs.TrainSpec | specs.ScoreSpec | specs.StudySpec
+AnySpec = specs.AnySpec
 
 
 def carry_out(lab: Lab, spec: AnySpec, run: RunPaths, progress: Progress) -> None:
     """Do what `spec` says. Raises whatever went wrong; what was finished before stays."""
+    if isinstance(spec, specs.ImportSpec):
+        raise BadRun(f"{run.run_id} holds scores from elsewhere; import the file again instead.")
     if isinstance(spec, specs.StudySpec):
         from cxrlab.jobs import conductor
 

@@ -56,7 +56,12 @@ def _store(key: Stamp):
 
 
 def image(site: str, row: int) -> np.ndarray:
-    """Return one image of a site, (H, W) uint8."""
+    """Return one image of a site, (H, W) uint8. Raises MissingInput for row -1: scores from elsewhere without images."""
+    if row < 0:  # -1 would be the last image of the store
+        raise MissingInput(
+            f"no image of this row of {site}: its scores were imported. Ingest the site under this name and import the "
+            "scores again with --replace; images are found by their names."
+        )
     return store(site).image(int(row))
 
 
