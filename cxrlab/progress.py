@@ -6,6 +6,7 @@ Never: torch, streamlit; the meaning of a stage.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Progress:
     def __init__(self, path: Path | None = None, *, every: float = 0.5, echo: Any = None) -> None:
         self.path, self.every, self.echo = path, every, echo
         self.stage_name, self.of = "", 0
-        self._last = 0.0
+        self._last = -float("inf")
 
     def stage(self, name: str, of: int = 0) -> None:
         """Begin the stage `name` with `of` steps (0: unknown)."""
@@ -34,7 +35,7 @@ class Progress:
 
     def step(self, done: int, **numbers: float | str) -> None:
         """Say that `done` of the stage's steps are done. Lines too close in time are skipped, the last never."""
-        if done < self.of and time.time() - self._last < self.every and not numbers:
+        if done < self.of and time.monotonic() - self._last < self.every and not numbers:
             return
         self._append({"done": done, **numbers})
 
@@ -47,11 +48,16 @@ class Progress:
 
     def _append(self, more: dict[str, Any]) -> None:
         line = {"t": round(time.time(), 3), "stage": self.stage_name, "of": self.of, **more}
-        self._last = line["t"]
+        self._last = time.monotonic()
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
+            with self.path.open("ab+") as log:
+                if log.tell() > 0:
+                    log.seek(-1, os.SEEK_END)
+                    torn = log.read() != b"\n"  # a process before us died within its line
+                else:
+                    torn = False
+                log.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
         if self.echo is not None:
             self.echo(line)
 
@@ -72,9 +78,18 @@ def read(path: Path) -> list[dict[str, Any]]:
     """Return the complete lines of a progress file, oldest first; [] when there is none."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     # A last line without its newline is still being written.
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines() if line]
+    return [line for text_line in text[: text.rfind("\n") + 1].splitlines() for line in _parsed(text_line)]
+
+
+def _parsed(text: str) -> list[dict[str, Any]]:
+    """Return the line as a list of one; [] for a line that a death or a full disk cut off."""
+    try:
+        line = json.loads(text)
+    except json.JSONDecodeError:
+        return []
+    return [line] if isinstance(line, dict) else []
 
 
 def now(lines: list[dict[str, Any]]) -> Now:

@@ -69,7 +69,19 @@ def empty_boxes() -> pd.DataFrame:
 
 
 def digest_of(header: Header, rows: pd.DataFrame, evidence: np.ndarray, sums: list[str]) -> str:
-    """Return the digest of a store's contents; `sums` are the digests of its images."""
-    return files.digest_of(
-        json.dumps(header.labels), evidence.astype(np.int8).tobytes(), rows.to_json(), *sums
-    )
+    """Return the digest of a store's contents; `sums` are the digests of its images.
+
+    Columns go in as bytes, not as some library's text of numbers, so that it is the same in every version of pandas.
+    """
+    columns: list[bytes] = []
+    for name, kind in ROW_COLUMNS.items():
+        values = rows[name]
+        number = (
+            None if kind == "str" else np.ascontiguousarray(values.to_numpy(np.dtype(kind).newbyteorder("<")))
+        )
+        if number is not None and number.dtype.kind == "f":
+            number = np.where(
+                np.isnan(number), number.dtype.type(np.nan), number
+            )  # NaN has many bit patterns
+        columns.append("\0".join(values).encode() if number is None else number.tobytes())
+    return files.digest_of(json.dumps(header.labels), evidence.astype(np.int8).tobytes(), *columns, *sums)
