@@ -65,7 +65,7 @@ def ingest(
         raw: the folder as its owner publishes it.
         site: the name that the store gets.
         px: side of the stored square images, pixels.
-        limit: at most so many images, whole patients first, the same ones each time; None: all.
+        limit: at most so many images, patient by patient, the same ones each time; None: all.
         options: the plug-in's own settings.
         workers: processes that decode; None: one a core.
         progress: told of the stages "decode" and "write".
@@ -177,13 +177,18 @@ def _check_room(path: Path, plan: staging.Plan) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     n, image = len(plan.sources), plan.px * plan.px
     held = sum(f.stat().st_blocks * 512 for f in staging.folder_of(path).glob("*"))
-    need = n * image * (1 + len(plan.mask_names)) + n * (image + 1024) + SPARE - held
+    masks = len(plan.mask_names)
+    need = n * image * (1 + masks) + n * (image + 1024 + masks * (image // 4 + 256)) + SPARE - held
     free = shutil.disk_usage(path.parent).free
     if free < need:
         raise NoSpace(
-            f"{n:,} images of {plan.px} px need {need / 1e9:.1f} GB at {path.parent}, which has {free / 1e9:.1f} GB free. "
+            f"{n:,} images of {plan.px} px need {_size(need)} at {path.parent}, which has {_size(free)} free. "
             "Free some space, set CXRLAB_HOME to a larger disk, or use --limit or a smaller --size."
         )
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
 
 
 def _write(

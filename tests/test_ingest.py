@@ -279,7 +279,7 @@ def test_no_process_is_left_after_success_or_failure(lab, raw, monkeypatch, tmp_
 def test_a_disk_that_is_too_small_is_said_before_any_work(lab, raw, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 5000, 5000))
-    with pytest.raises(NoSpace, match=r"12 images of 32 px need 0\.1 GB .* 0\.0 GB free"):
+    with pytest.raises(NoSpace, match=r"12 images of 32 px need 67 MB .* 0 MB free"):
         read_in(lab, raw)
     assert not list(lab.stores.iterdir())
 

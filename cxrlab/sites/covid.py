@@ -94,7 +94,7 @@ def _usable(
     folder = table["folder"] if "folder" in table else pd.Series("images", index=table.index)
     for i, name in enumerate(table["filename"]):
         kind, shown = modality[i], table["view"][i]
-        file = index.find(f"{folder[i]}/{name}") if name else None
+        file = (index.find(f"{folder[i]}/{name}") or index.find(name)) if name else None
         if kind.lower() not in ("x-ray", "xray", ""):
             quarantine.append((name, f"modality {kind}, no radiograph"))
         elif shown.lower() not in FRONTAL | UNSAID:

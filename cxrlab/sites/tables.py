@@ -106,30 +106,43 @@ def list_images(folder: Path) -> list[str]:
 
 
 class ImageIndex:
-    """Finds the file that a table means, though folders and suffixes differ between copies of a dataset.
+    """Finds the file that a table means, though top folders and suffixes differ between copies of a dataset.
 
-    Only files that were listed can be found: a table cannot point outside its folder.
+    Only files that were listed can be found: a table cannot point outside its folder. A name with folders must agree in
+    at least the nearest one: `patient2/view1.jpg` is never answered with patient1's view1.jpg.
 
-    >>> index = ImageIndex(["images_001/images/00000001_000.jpg"])
-    >>> index.find("images/00000001_000.png")
-    'images_001/images/00000001_000.jpg'
+    >>> index = ImageIndex(["images_001/images/00000001_000.jpg", "p1/view1.jpg"])
+    >>> index.find("images/00000001_000.png"), index.find("00000001_000.png")
+    ('images_001/images/00000001_000.jpg', 'images_001/images/00000001_000.jpg')
+    >>> index.find("train/p1/view1.jpg"), index.find("p2/view1.jpg")
+    ('p1/view1.jpg', None)
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._by: dict[str, str] = {}
+        self._by: dict[str, list[str]] = {}
         for path in paths:
-            pure = PurePosixPath(path)
-            stemmed = str(pure.with_suffix("")).lower()
-            for key in (path, path.lower(), stemmed, pure.name.lower(), pure.stem.lower()):
-                self._by.setdefault(key, path)
+            parts = PurePosixPath(path).with_suffix("").as_posix().lower().split("/")
+            for k in range(len(parts)):
+                self._by.setdefault("/".join(parts[k:]), []).append(path)
 
     def find(self, name: str) -> str | None:
-        """Return the listed path for `name`: by whole path, by file name, by stem; None when there is none."""
-        pure = PurePosixPath(name.replace("\\", "/").lstrip("./"))
-        stemmed = str(pure.with_suffix("")).lower() if pure.name else ""
-        for key in (str(pure), str(pure).lower(), stemmed, pure.name.lower(), pure.stem.lower()):
-            if key and key in self._by:
-                return self._by[key]
+        """Return the listed path for `name`; None when there is none or several could be meant.
+
+        Of several copies of a name without folders, the first is taken.
+        """
+        pure = PurePosixPath(name.replace("\\", "/"))
+        if not pure.name or ".." in pure.parts:
+            return None
+        parts = pure.with_suffix("").as_posix().lower().strip("/").split("/")
+        least = 1 if len(parts) == 1 else 2  # parts that must agree
+        for k in range(len(parts) - least + 1):
+            found = self._by.get("/".join(parts[k:]), [])
+            exact = [path for path in found if path == name] or [
+                path for path in found if PurePosixPath(path).suffix.lower() == pure.suffix.lower()
+            ]
+            found = exact or found
+            if found:
+                return found[0] if len(found) == 1 or len(parts) == 1 or found[0] == name else None
         return None
 
 

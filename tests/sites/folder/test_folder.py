@@ -51,6 +51,16 @@ def test_equal_names_in_two_folders_are_two_images(raw):
     assert found.rows["source_file"].tolist()[:3] == ["a/1.png", "a/2.png", "b/1.png"]
 
 
+def test_a_missing_image_is_never_answered_with_another_patients(tmp_path):
+    class_folders(tmp_path, "p1", "p2")
+    (tmp_path / "p2" / "1.png").rename(tmp_path / "p2" / "0.png")
+    (tmp_path / "p2" / "0.png").unlink()
+    (tmp_path / "labels.csv").write_text("image,Edema\np1/0.png,1\np2/0.png,0\n../p1/0.png,0\n")
+    found = SITE.read(tmp_path, "own", {})
+    assert found.rows["source_file"].tolist() == ["p1/0.png"]
+    assert [name for name, _ in found.quarantine] == ["p2/0.png", "../p1/0.png"]
+
+
 def test_rows_without_image_and_images_without_row_are_said(raw):
     assert dict(SITE.read(raw, "own", {}).quarantine) == {
         "gone.png": "the table names it but there is no such image",
