@@ -208,6 +208,8 @@ def _open_images() -> None:
     if points:
         label, word = points[0]["customdata"][:2]
         st.session_state.update({"label": label, "evidence": word, "about": "Images", "leaf": 1})
+        # Widgets that are not on the page now do not write the URL when they appear with a value.
+        st.query_params.update({"label": label, "evidence": word})
 
 
 def images(site: str) -> None:
