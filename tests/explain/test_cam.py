@@ -29,7 +29,7 @@ def test_our_maps_are_those_of_the_grad_cam_package(name):
     net = build(Plan(ModelSpec(name=name), 3, 64)).eval()
     x = torch.rand(2, 1, 64, 64)
     layer, grid = cam_layer(net, name, 64)
-    assert grid == (4, 4)
+    assert grid == (8, 8)
     for method, peer in PEERS.items():
         _, ours = cam.maps_of(net, layer, x, method=method)
         with peer(model=net, target_layers=[net.get_submodule(layer)]) as theirs:

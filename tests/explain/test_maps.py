@@ -107,8 +107,8 @@ def test_a_runs_maps_are_the_networks_own_for_those_images(lab, run):
     maps.make(lab, run, "away", Progress(), "cpu")
     made = mapfile.read(run.maps("away"))
     assert len(made.rows) > 0
-    assert made.grid == (4, 4)
-    assert made.layer == "blocks.3"
+    assert made.grid == (8, 8)
+    assert made.layer == "blocks.2"
     scorer, site = score.open_run(lab, run, "cpu"), store.read(lab.store("away"))
     for i in range(0, len(made.rows), 3):
         row = made.rows.iloc[i]
