@@ -2,9 +2,9 @@ import json
 import sys
 
 import pytest
-from cxrlab.__main__ import main
 
 from cxrlab import doctor
+from cxrlab.__main__ import main
 from cxrlab.bench.base import Line
 from cxrlab.commands import house
 

@@ -50,3 +50,4 @@ def test_p_is_scipys_and_never_below_the_smallest_that_is_stated(rng):
         )
         assert ours.p_pearson == pytest.approx(theirs.pvalue, abs=1e-12)
         assert ours.p_pearson >= ours.smallest_p - 1e-12
+        assert ours.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
