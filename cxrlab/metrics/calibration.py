@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from cxrlab.metrics import interval
+from cxrlab.metrics import share
 from cxrlab.metrics.auroc import codes_of, few, why_undefined
 from cxrlab.registry import Registry
 
@@ -34,9 +34,11 @@ def log_odds(score: np.ndarray) -> np.ndarray:
 
 def _bin_of(score: np.ndarray, bins: int) -> np.ndarray:
     """Return each row's equal-mass bin, (N,) int from 0 without holes; equal scores share one."""
-    first_rank = np.searchsorted(np.sort(score), score)
-    raw = (first_rank * bins / len(score)).astype(int)
-    return np.unique(raw, return_inverse=True)[1]
+    # Bin b begins at rank b * n / bins; a score is beyond it when it is above the score before that rank.
+    starts = -(-np.arange(1, bins) * len(score) // bins)
+    edges = np.sort(score)[starts[starts > 0] - 1]
+    raw = np.searchsorted(edges, score)
+    return (np.cumsum(np.bincount(raw) > 0) - 1)[raw]
 
 
 def reliability(
@@ -61,22 +63,10 @@ def reliability(
     rows = []
     for b in range(where.max() + 1):
         here = where == b
-        seen, n = float(y[here].mean()), int(here.sum())
-        codes = np.unique(patient[here], return_inverse=True)[1]
-        sums = np.bincount(codes, y[here] - seen)
-        variance = seen * (1 - seen) / n
-        design = max(1.0, float(sums @ sums) / n**2 / variance) if variance else n / (codes.max() + 1)
-        low, high = wilson(seen, n / design)
-        rows.append((float(s[here].mean()), seen, low, high, n, int(codes.max()) + 1))
+        seen, low, high = share.of_patients(y[here], patient[here])
+        n_patients = int(np.count_nonzero(np.bincount(patient[here])))
+        rows.append((float(s[here].mean()), seen, low, high, int(here.sum()), n_patients))
     return pd.DataFrame(rows, columns=["said", "seen", "low", "high", "n", "n_patients"])
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share seen in `n` independent trials (n need not be whole)."""
-    z = interval.Z
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 @dataclass(frozen=True)

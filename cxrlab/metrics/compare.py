@@ -33,8 +33,8 @@ class Difference:
 UNDEFINED = "undefined in one of the two, or fewer than two patients of a class"
 
 
-def _of(value: float, variance: float, df: float) -> Difference:
-    """Make a Difference of an estimate whose standard error has `df` degrees of freedom."""
+def difference_of(value: float, variance: float, df: float) -> Difference:
+    """Return a Difference of an estimate whose standard error has `df` degrees of freedom."""
     if np.isnan(value) or np.isnan(variance):
         return Difference(np.nan, np.nan, np.nan, np.nan, np.nan, UNDEFINED)
     se = float(np.sqrt(variance))
@@ -77,7 +77,7 @@ def paired(a: Influence, b: Influence) -> pd.DataFrame:
     firm = []
     for j, label in enumerate(a.labels):
         variance, carriers = influence.spread(a.phi[:, j] - b.phi[:, j], a.y_true[:, j], a.patient)
-        found = _of(float(a.theta[j] - b.theta[j]), variance, 2 * carriers - 2)
+        found = difference_of(float(a.theta[j] - b.theta[j]), variance, 2 * carriers - 2)
         rows.append(
             {"label": label, "a": a.theta[j], "b": b.theta[j], "difference": found.value, **_ends(found)}
         )
@@ -88,7 +88,7 @@ def paired(a: Influence, b: Influence) -> pd.DataFrame:
         phi = (a.phi[:, firm] - b.phi[:, firm]).mean(axis=1)
         se, carriers = influence.spread_of_mean(phi, a.patient)
         means = a.theta[firm].mean(), b.theta[firm].mean()
-        found = _of(float(means[0] - means[1]), se**2, 2 * carriers - 2)
+        found = difference_of(float(means[0] - means[1]), se**2, 2 * carriers - 2)
         row = {"label": MACRO, "a": means[0], "b": means[1], "difference": found.value, **_ends(found)}
         table = pd.concat([table, pd.DataFrame([row | {"p_holm": found.p}])], ignore_index=True)
     return table
@@ -124,7 +124,7 @@ def gap_difference(
         parts.append((one, max(2 * carriers - 2, 1)))
     # Welch-Satterthwaite: the degrees of freedom of a sum of two variances.
     rest = sum(one**2 / df for one, df in parts)
-    return _of(value, variance, variance**2 / rest if rest > 0 else np.inf)
+    return difference_of(value, variance, variance**2 / rest if rest > 0 else np.inf)
 
 
 def partial_auroc(y_true: np.ndarray, score: np.ndarray, max_fpr: float) -> float:

@@ -187,8 +187,8 @@ def spread_of_mean(phi: np.ndarray, patient: np.ndarray) -> tuple[float, float]:
     squared = np.bincount(patient, phi) ** 2
     n = np.count_nonzero(np.bincount(patient, phi != 0))
     total = squared.sum()
+    if len(phi) > 1 and total <= 0:  # nobody moves it: a model against itself, or every pair in order
+        return 0.0, 0.0
     if n < 2:
         return np.nan, np.nan
-    if total <= 0:
-        return 0.0, 0.0
     return float(np.sqrt(n / (n - 1) * total)), float(total**2 / np.dot(squared, squared))
