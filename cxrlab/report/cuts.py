@@ -9,25 +9,12 @@ Only test and external rows count, except in `groups`, which answers for the row
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
-from cxrlab.errors import BadInput
 from cxrlab.metrics import auroc, binary, rules, thresholds
-from cxrlab.predictions import Predictions
-from cxrlab.report.performance import judged
+from cxrlab.predictions import SPLITS, Predictions
+from cxrlab.report import rows
 
 POINTS = 200  # a curve's corners; more cannot be seen and cost the browser
-
-
-def _column(predictions: Predictions, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return one label's (y_true, score), without computing the others."""
-    if label not in predictions.labels:
-        raise BadInput(
-            f"run {predictions.run_id} gave no scores of {label!r} at {predictions.site}; "
-            f"choose one of: {', '.join(predictions.labels) or 'none, it is an autoencoder'}."
-        )
-    table = predictions.table
-    return table[f"y:{label}"].to_numpy(np.float64), expit(table[f"logit:{label}"].to_numpy(np.float64))
 
 
 def curves(predictions: Predictions, label: str, points: int = POINTS) -> pd.DataFrame:
@@ -37,7 +24,8 @@ def curves(predictions: Predictions, label: str, points: int = POINTS) -> pd.Dat
         kind ("roc", "pr"), x, y, threshold: x, y are 1 - specificity and sensitivity, or recall and precision. The
         corners kept are real ones. Empty when a class is absent.
     """
-    cut = rules.cuts(*_column(judged(predictions), label))
+    here = rows.column(predictions, label)
+    cut = rules.cuts(here.y, here.score)
     if cut is None:
         return pd.DataFrame(columns=["kind", "x", "y", "threshold"])
     x, y = 1 - cut.specificity, cut.sensitivity
@@ -74,8 +62,8 @@ def by_threshold(predictions: Predictions, label: str, grid: np.ndarray | None =
         threshold, tp, fp, fn, tn, sensitivity, specificity, ppv, npv, balanced_accuracy, f1, mcc, called_positive
         (share of images). NaN where undefined, see binary.Confusion. Empty when a class is absent.
     """
-    y, s = _column(judged(predictions), label)
-    known = ~(np.isnan(y) | np.isnan(s))
+    here = rows.column(predictions, label)
+    y, s, known = here.y, here.score, here.known
     pos, neg = np.sort(s[known & (y == 1)]), np.sort(s[known & (y == 0)])
     columns = ["threshold", "tp", "fp", "fn", "tn", *binary.NAMES, "called_positive"]
     if not len(pos) or not len(neg):
@@ -83,25 +71,26 @@ def by_threshold(predictions: Predictions, label: str, grid: np.ndarray | None =
     if grid is None:
         grid = np.unique(np.quantile(s[known], np.linspace(0, 1, POINTS + 1)))
     fn, tn = np.searchsorted(pos, grid, side="left"), np.searchsorted(neg, grid, side="left")
-    rows = []
+    out = []
     for threshold, missed, spared in zip(grid, fn, tn, strict=True):
         one = binary.Confusion(len(pos) - missed, len(neg) - spared, missed, spared)
         numbers = {name: getattr(one, name) for name in binary.NAMES}
         called = (one.tp + one.fp) / (len(pos) + len(neg))
-        rows.append({"threshold": float(threshold), **vars(one), **numbers, "called_positive": called})
-    return pd.DataFrame(rows)[columns]
+        out.append({"threshold": float(threshold), **vars(one), **numbers, "called_positive": called})
+    return pd.DataFrame(out)[columns]
 
 
 def confusion(predictions: Predictions, label: str, threshold: float) -> binary.Confusion:
     """Return the counts at `threshold`; raises ValueError when it is NaN."""
-    return binary.confusion(*_column(judged(predictions), label), threshold)
+    here = rows.column(predictions, label)
+    return binary.confusion(here.y, here.score, threshold)
 
 
 def groups(predictions: Predictions, label: str, threshold: float) -> np.ndarray:
     """Return, for every row given, "TP", "FP", "FN", "TN", or "" where truth, score or threshold is unknown: (M,) str."""
-    y, s = _column(predictions, label)
+    here = rows.column(predictions, label, SPLITS)
+    y, s, known = here.y, here.score, here.known
     out = np.full(len(y), "", dtype="<U2")
-    known = ~(np.isnan(y) | np.isnan(s))
     if np.isnan(threshold):
         return out
     called = s >= threshold
@@ -120,11 +109,12 @@ def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.
         label, tuned_at, applied_at, oracle, rule, threshold, f1, sensitivity, specificity, balanced_accuracy, mcc,
         called_positive, f1_retuned (tuned at applied_at itself), loss (f1_retuned - f1), n_pos, n_neg, why_nan.
     """
-    tuned = {home.site: _tuned(home.only("val"), label)}
-    tuned |= {there.site: _tuned(judged(there), label) for there in externals}
-    rows = []
+    tuned = {home.site: _tuned(rows.column(home, label, rows.VAL))}
+    tuned |= {there.site: _tuned(rows.column(there, label)) for there in externals}
+    out = []
     for there in (home, *externals):
-        y, s = _column(judged(there), label)
+        here = rows.column(there, label)
+        y, s = here.y, here.score
         # At home, too, the re-tuned threshold has seen the rows that it is judged on.
         f1_retuned = rules.best_f1(y, s)[1]
         n_pos, n_neg = int(((y == 1) & ~np.isnan(s)).sum()), int(((y == 0) & ~np.isnan(s)).sum())
@@ -141,14 +131,13 @@ def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.
                 }
                 row["called_positive"] = (at.tp + at.fp) / (n_pos + n_neg)
                 row |= {"f1_retuned": f1_retuned, "loss": f1_retuned - at.f1}
-            rows.append(row)
+            out.append(row)
     columns = (
         "label", "tuned_at", "applied_at", "oracle", "rule", "threshold", "f1", "sensitivity", "specificity",
         "balanced_accuracy", "mcc", "called_positive", "f1_retuned", "loss", "n_pos", "n_neg", "why_nan",
     )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(columns))
+    return pd.DataFrame(out, columns=list(columns))
 
 
-def _tuned(rows: Predictions, label: str) -> thresholds.Threshold:
-    y, s = _column(rows, label)
-    return thresholds.tune_label(y, s, auroc.codes_of(rows.table["patient_id"].to_numpy()), draws=0)
+def _tuned(here: rows.Column) -> thresholds.Threshold:
+    return thresholds.tune_label(here.y, here.score, here.patient, draws=0)
