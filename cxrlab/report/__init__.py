@@ -10,7 +10,7 @@ Home's own numbers are always those of its test rows; an external site's are tho
 from cxrlab.report.bands import pr_band, roc_band
 from cxrlab.report.calibration import calibration, decision_curve, reliability
 from cxrlab.report.comparison import compare_panels, compare_runs, panel, rank_runs
-from cxrlab.report.cuts import by_threshold, confusion, curves, groups, transfer
+from cxrlab.report.cuts import by_threshold, changed, confusion, curves, groups, transfer
 from cxrlab.report.errors_of_rebuilding import re_vs_performance, reconstruction
 from cxrlab.report.gaps import gaps
 from cxrlab.report.label_noise import label_noise, truth_of
@@ -25,6 +25,7 @@ from cxrlab.report.words import estimate, headline, number
 __all__ = [
     "by_threshold",
     "calibration",
+    "changed",
     "co_errors",
     "compare_panels",
     "compare_runs",

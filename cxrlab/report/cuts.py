@@ -99,6 +99,21 @@ def groups(predictions: Predictions, label: str, threshold: float) -> np.ndarray
     return out
 
 
+def changed(predictions: Predictions, label: str, a: float, b: float) -> pd.DataFrame:
+    """Return the images that the thresholds `a` and `b` call differently: image_id, row, score, y, group (at `b`).
+
+    Only images whose truth is known, the lowest score first.
+    """
+    here = rows.column(predictions, label)
+    s = here.score
+    crossed = (s >= min(a, b)) & (s < max(a, b)) & here.known
+    table = predictions.table[["image_id", "row"]].iloc[here.at[crossed]].reset_index(drop=True)
+    table["score"], table["y"] = s[crossed], here.y[crossed]
+    there, absent = ("TP", "FP") if b < a else ("FN", "TN")  # all cross to the same side
+    table["group"] = np.where(table["y"] == 1, there, absent)
+    return table.sort_values("score", kind="stable").reset_index(drop=True)
+
+
 def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.DataFrame:
     """Return what a threshold tuned at one site does at another.
 

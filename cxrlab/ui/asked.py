@@ -121,14 +121,7 @@ def _cuts(keys: tuple, of_set: str, run_id: str, home: str, _threshold_set) -> p
 
 def changed(run_id: str, site: str, label: str, a: float, b: float) -> pd.DataFrame:
     """Return the images that two thresholds call differently: image_id, row, score, y, group (at the second)."""
-    scores = report.judged(cached.predictions(run_id, site))
-    j = scores.labels.index(label)
-    said, y = scores.score()[:, j], scores.y_true()[:, j]
-    low, high = min(a, b), max(a, b)
-    crossed = (said >= low) & (said < high) & ~np.isnan(y)
-    table = scores.table.loc[crossed, ["image_id", "row"]].assign(score=said[crossed], y=y[crossed])
-    table["group"] = report.groups(scores, label, b)[crossed]
-    return table.sort_values("score").reset_index(drop=True)
+    return report.changed(cached.predictions(run_id, site), label, a, b)
 
 
 def relation(
