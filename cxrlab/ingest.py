@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from cxrlab import decoders, files, rawfolder, staging, store
+from cxrlab import files, store
 from cxrlab.errors import BadInput, BadStore, NoSpace
+from cxrlab.intake import decoders, rawfolder, staging
+from cxrlab.intake.rawfolder import Preview, preview
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
-from cxrlab.rawfolder import Preview, preview
 from cxrlab.sites import SITES, Raw
 
 __all__ = ["Ingested", "Preview", "ingest", "preview", "remove"]

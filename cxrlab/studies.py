@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cxrlab import estimate, files, jobs, presets, views
+from cxrlab import files, jobs, presets, views
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
+from cxrlab.facts import estimate
 from cxrlab.jobs import request
 from cxrlab.labels import NO_FINDING, SHARED, VOCABULARY
 from cxrlab.paths import Lab

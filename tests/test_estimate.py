@@ -3,7 +3,7 @@
 import json
 
 from cxrlab import files, spec
-from cxrlab.estimate import REFERENCE_SECONDS, estimate, measured_unit
+from cxrlab.facts.estimate import REFERENCE_SECONDS, estimate, measured_unit
 from cxrlab.paths import Lab
 
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxrlab import imports, store
+from cxrlab import store
 from cxrlab.errors import BadInput
+from cxrlab.intake import imports
 from cxrlab.jobs import state
 
 

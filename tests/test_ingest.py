@@ -16,8 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
-from cxrlab import decoders, ingest, staging, store
+from cxrlab import ingest, store
 from cxrlab.errors import BadInput, MissingInput, NoSpace, UnknownName
+from cxrlab.intake import decoders, staging
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
 

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from cxrlab import files, run_facts, spec
+from cxrlab import files, spec
+from cxrlab.facts import run_facts
 from cxrlab.paths import Lab
 
 

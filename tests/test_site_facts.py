@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cxrlab import site_facts, store
+from cxrlab import store
+from cxrlab.facts import site_facts
 from tests import fake_lab
 
 

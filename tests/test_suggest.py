@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cxrlab.suggest import suggest
+from cxrlab.facts.suggest import suggest
 
 
 def gaps(*rows):

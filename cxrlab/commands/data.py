@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cxrlab import census, ingest, progress, store
+from cxrlab import ingest, progress, store
 from cxrlab.commands import console
 from cxrlab.errors import BadInput, CxrlabError, MissingInput
 from cxrlab.paths import Lab
 from cxrlab.sites import SITES
+from cxrlab.store import census
 
 
 def add(verbs: argparse._SubParsersAction) -> None:

@@ -156,7 +156,7 @@ def _row(run_id: str, now: jobs.Status) -> dict[str, str]:
         "state": now.state,
         "submitted": console.clock(now.submitted),
         "took": took,
-        "what": what[:120],
+        "what": " ".join(what.split())[:120],
     }
 
 

@@ -9,9 +9,10 @@ import math
 import time
 from typing import Any
 
-from cxrlab import estimate, files, jobs, studies
+from cxrlab import files, jobs, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadRun, CxrlabError
+from cxrlab.facts import estimate
 from cxrlab.jobs import stages
 from cxrlab.jobs.request import open_store
 from cxrlab.paths import Lab, RunPaths

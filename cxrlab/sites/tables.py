@@ -190,7 +190,7 @@ def ledger(native: Iterable[str], became: dict[str, tuple[str, str]]) -> tuple[d
 
 def finish_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Return `rows` with every column that a store needs; what is absent is "", NaN or 0."""
-    from cxrlab.store_format import ROW_COLUMNS
+    from cxrlab.store.format import ROW_COLUMNS
 
     rows = rows.reset_index(drop=True).copy()
     for column, kind in ROW_COLUMNS.items():

@@ -8,7 +8,7 @@ Never: work inside the page: the study is a detached job.
 import streamlit as st
 
 from cxrlab import jobs, spec
-from cxrlab.estimate import estimate
+from cxrlab.facts.estimate import estimate
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, frame, live, words
 

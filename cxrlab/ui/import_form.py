@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from cxrlab import files, imports
+from cxrlab import files
 from cxrlab.errors import BadInput
+from cxrlab.intake import imports
 from cxrlab.paths import Lab
 from cxrlab.ui import frame, live, strips, words
 from cxrlab.ui.figures import base

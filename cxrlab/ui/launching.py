@@ -11,10 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from cxrlab import jobs, presets, run_facts, studies
+from cxrlab import jobs, presets, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
-from cxrlab.estimate import Estimate, estimate
+from cxrlab.facts import run_facts
+from cxrlab.facts.estimate import Estimate, estimate
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, choose, forms, frame, words
 

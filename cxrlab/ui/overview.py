@@ -8,8 +8,8 @@ Never: arithmetic on results.
 import pandas as pd
 import streamlit as st
 
-from cxrlab import suggest
 from cxrlab.errors import CxrlabError, MissingInput
+from cxrlab.facts import suggest
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, frame, live, strips, words
 from cxrlab.ui.choose import Study
@@ -74,7 +74,7 @@ def card(
     except MissingInput:
         st.caption("Its store is no longer in this lab; its scores are.")
     else:
-        from cxrlab import site_facts
+        from cxrlab.facts import site_facts
 
         images = read.images(site_facts.spread(read, THUMBNAILS))
         with st.container(key=f"panel-strip-{site}"):

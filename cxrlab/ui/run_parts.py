@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cxrlab import jobs, run_facts
+from cxrlab import jobs
 from cxrlab.errors import CxrlabError
+from cxrlab.facts import run_facts
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, frame, live, words
 from cxrlab.ui.figures import base

@@ -8,8 +8,8 @@ Never: counting: that is site_facts' business.
 import pandas as pd
 import streamlit as st
 
-from cxrlab import site_facts
 from cxrlab.errors import CxrlabError
+from cxrlab.facts import site_facts
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, choose, frame, strips, words
 from cxrlab.ui.figures import base

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cxrlab import imports
+from cxrlab.intake import imports
 from cxrlab.ui import frame
 from tests import fake_lab
 
@@ -26,7 +26,8 @@ def test_two_sites_stand_beside_each_other(fake, open_page):
 
 
 def test_the_browser_shows_only_images_with_the_evidence(fake, open_page, text_of):
-    from cxrlab import site_facts, store
+    from cxrlab import store
+    from cxrlab.facts import site_facts
 
     app = open_page("sites", about="Images", label="Pneumonia", evidence="uncertain")
     read = store.read(fake.store(fake_lab.HOME))

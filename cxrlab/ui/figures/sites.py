@@ -1,6 +1,6 @@
 """Figures of the page that asks what each site holds.
 
-In:    tidy tables of cxrlab.site_facts.
+In:    tidy tables of cxrlab.facts.site_facts.
 Out:   Plotly figures.
 Never: streamlit, files, arithmetic on results.
 """

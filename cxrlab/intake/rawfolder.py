@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrlab import census
 from cxrlab.errors import BadInput
 from cxrlab.images import decode
 from cxrlab.labels import Evidence
 from cxrlab.sites import SITES, Raw, Site
+from cxrlab.store import census
 
 SAMPLE_PX = 224
 

@@ -1,7 +1,7 @@
-"""One site's HDF5 file: what is, and nothing that was decided about it.
+"""Opens a store that may come from anywhere, and checks it.
 
 In:    `stores/<site>.h5`, format "cxrlab-store" version 1, perhaps from elsewhere.
-Out:   an open Store; what is wrong with it. `write`, from store_writer, makes one.
+Out:   an open Store; what is wrong with it.
 Never: torch, label policies, splits, streamlit.
 """
 
@@ -16,10 +16,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cxrlab import files, trust
+from cxrlab import files
 from cxrlab.errors import BadInput, BadStore, MissingInput
 from cxrlab.labels import check_labels
-from cxrlab.store_format import (
+from cxrlab.store import trust
+from cxrlab.store.format import (
     BOX_COLUMNS,
     FORMAT,
     QUARANTINE_COLUMNS,
@@ -27,23 +28,7 @@ from cxrlab.store_format import (
     VERSION,
     Header,
     digest_of,
-    empty_boxes,
 )
-from cxrlab.store_writer import write
-
-__all__ = [
-    "BOX_COLUMNS",
-    "FORMAT",
-    "QUARANTINE_COLUMNS",
-    "ROW_COLUMNS",
-    "VERSION",
-    "Header",
-    "Store",
-    "check",
-    "empty_boxes",
-    "read",
-    "write",
-]
 
 
 @dataclass(frozen=True)

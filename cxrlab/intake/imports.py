@@ -53,7 +53,7 @@ def start(lab: Lab, request: Request) -> None:
         package = Path(cxrlab.__file__).resolve().parent.parent
         path = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH", ""))))
         env = {**os.environ, "CXRLAB_HOME": str(lab.root), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-P", "-m", "cxrlab.imports", request.site]
+        command = [sys.executable, "-P", "-m", "cxrlab.intake.imports", request.site]
         who = process.start(command, run.log, run.folder, env)
         if who is not None:
             now = round(time.time(), 6)

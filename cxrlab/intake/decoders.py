@@ -1,4 +1,4 @@
-"""Processes that decode a staging's files; the parent's side and, as `python -m cxrlab.decoders FOLDER`, the worker's.
+"""Processes that decode a staging's files; the parent's side and, as `python -m cxrlab.intake.decoders FOLDER`, the worker's.
 
 In:    a staging and the rows still to do.
 Out:   pixels and states in the staging's arrays; nothing large travels through a pipe.
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from cxrlab.errors import BadInput
-from cxrlab.staging import BUSY, TODO, Staging
+from cxrlab.intake.staging import BUSY, TODO, Staging
 
 if TYPE_CHECKING:
     from cxrlab.sites import Site
@@ -43,7 +43,7 @@ class Worker:
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([package, *others]), "OMP_NUM_THREADS": "1"}
         self.dataset = dataset
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cxrlab.decoders", dataset],
+            [sys.executable, "-m", "cxrlab.intake.decoders", dataset],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -18,7 +18,7 @@ import pandas as pd
 from cxrlab import files
 from cxrlab.errors import BadInput
 from cxrlab.labels import Evidence, check_labels
-from cxrlab.store_format import (
+from cxrlab.store.format import (
     BOX_COLUMNS,
     FORMAT,
     QUARANTINE_COLUMNS,
@@ -72,7 +72,7 @@ def write(
         # HDF5 crashes the process when the disk fills up under it; so it only starts once the room is taken.
         files.reserve(part, most)
         # HDF5 1.10's layout has checksums on its own indexes too; the older default crashes on a flipped bit.
-        with h5py.File(part, "w", libver=("v110", "v110")) as h5:  # noqa: TID251  # the one room that writes stores
+        with h5py.File(part, "w", libver=("v110", "v110")) as h5:  # the one room that writes stores
             files.reserve(part, most)
             sums = _write_images(h5, header.site, shape, itertools.chain([first], images), on_image)
             h5.create_dataset("evidence", data=evidence.astype(np.int8), fletcher32=True)
