@@ -6,6 +6,7 @@ Never: a browser: its own start is not ours. The page is asked for as a browser 
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import cxrlab
@@ -37,6 +39,15 @@ def run() -> list[Line]:
 
 def first_page(lab: Path) -> float:
     """Return the seconds from starting a server over `lab` to the end of its first page's script."""
+    began = time.perf_counter()
+    with serving(lab) as port:
+        asyncio.run(asyncio.wait_for(_one_script_run(port), GIVE_UP))
+        return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def serving(lab: Path) -> Iterator[int]:
+    """Serve the app over `lab` on a free port, from when it answers until the block ends."""
     root = Path(cxrlab.__file__).parents[1]
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -52,8 +63,7 @@ def first_page(lab: Path) -> float:
             if server.poll() is not None or time.perf_counter() - began > GIVE_UP:
                 raise BadRun(f"the server did not start; run `{' '.join(command)}` to see why.")
             time.sleep(0.01)
-        asyncio.run(asyncio.wait_for(_one_script_run(port), GIVE_UP))
-        return time.perf_counter() - began
+        yield port
     finally:
         server.terminate()
         server.wait(20)
