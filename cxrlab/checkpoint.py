@@ -138,11 +138,13 @@ def network(made: Checkpoint, device: torch.device) -> nn.Module:
 class Last:
     """A training that was cut off: enough to go on as if it had not been.
 
-    Order, augmentation and dropout are functions of (seed, epoch, step), so no generator's state is needed.
+    Order, augmentation and dropout are functions of (seed, epoch, step), so no generator's state is needed. How sums are
+    split over threads changes their last bits, so the number of threads is.
     """
 
     spec_digest: str
     precision: str
+    threads: int
     epoch: int  # of the next step, from 0
     step: int  # of the next step, from 0
     loss_sum: float  # over this epoch's steps so far, as float32 added up on the device

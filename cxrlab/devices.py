@@ -57,6 +57,17 @@ def autocast(device: torch.device, precision: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Run a block on `n` threads of the CPU."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def exact() -> Iterator[None]:
     """Run a block with full float32 convolutions: a GPU otherwise rounds their inputs to ten bits (TF32)."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):

@@ -57,7 +57,8 @@ def fit(
     last = checkpoint.read_last(run.last) if run.last.exists() else None
     if last is not None and last.spec_digest != spec.digest(run_spec):
         raise BadRun(f"{run.last} belongs to another spec; remove it to train this one from the start.")
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+    forked = torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
+    with forked, devices.threads(last.threads if last else torch.get_num_threads()):
         going = prepare(run_spec, lab, where, progress)
         if last is not None:
             restore(going, last)

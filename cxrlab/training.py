@@ -147,6 +147,7 @@ def state_of(going: Training) -> Last:
     return Last(
         spec_digest=spec.digest(going.spec),
         precision=going.precision,
+        threads=torch.get_num_threads(),
         epoch=going.epoch,
         step=going.step,
         loss_sum=float(going.loss_sum),

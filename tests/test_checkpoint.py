@@ -128,7 +128,9 @@ def test_a_header_that_we_do_not_know_is_refused(tmp_path, made, damage):
 def test_a_cut_off_trainings_state_comes_back_and_is_no_checkpoint(tmp_path):
     path = tmp_path / "last.ckpt"
     chosen = Selection("val-mse", 0.1, 1, 1)
-    last = Last("d" * 64, "fp32", 1, 7, 0.1 + 0.2, chosen, [{"epoch": 1, "loss": 0.3}], 12.5, vars(Loaded()))
+    last = Last(
+        "d" * 64, "fp32", 2, 1, 7, 0.1 + 0.2, chosen, [{"epoch": 1, "loss": 0.3}], 12.5, vars(Loaded())
+    )
     last.tensors = {"net.a": torch.rand(3), "optimizer.0.step": torch.tensor(7.0)}
     checkpoint.write_last(path, last)
     back = checkpoint.read_last(path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxrlab import checkpoint, files, spec, store, train
+from cxrlab import checkpoint, devices, files, spec, store, train
 from cxrlab.errors import BadRun, BadSpec, MissingInput
 from cxrlab.progress import Progress, read
 from tests import planted
@@ -95,6 +95,18 @@ def test_cut_off_anywhere_and_resumed_is_the_uninterrupted_run_bit_for_bit(home,
     assert same_tensors(whole, cut)
     one, other = files.read_json(whole.efficiency), files.read_json(cut.efficiency)
     assert one["history"] == other["history"]
+
+
+def test_a_resumed_run_keeps_its_number_of_threads(home):
+    """Sums split over other threads differ in their last bits."""
+    wanted, before = planted.train_spec(training={"epochs": 3}), torch.get_num_threads()
+    with devices.threads(1):
+        whole = fit(home, wanted)
+        with pytest.raises(Cut):
+            fit(home, wanted, cutting(14), "-cut", save_every=0)
+    with devices.threads(2):
+        assert same_tensors(whole, fit(home, wanted, folder="-cut"))
+    assert torch.get_num_threads() == before
 
 
 def test_the_network_with_dropout_and_latents_resumes_too(home):
