@@ -13,6 +13,7 @@ and `group:<name>` (text, "" not said), a property to look at apart, e.g. the de
 where the lab holds no image.
 """
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ class Predictions:
     store_digest: str
     cxrlab_version: str
     synthetic: bool
+
+    @functools.cached_property
+    def kept(self) -> dict:
+        """What others worked out of the rows and would work out again, by their own keys; it lives with the scores."""
+        return {}
 
     @property
     def labels(self) -> tuple[str, ...]:

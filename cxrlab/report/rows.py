@@ -53,9 +53,24 @@ def column(predictions: Predictions, label: str, splits: tuple[str, ...] = JUDGE
     """Return one label of the rows of `splits`. Raises BadInput for a label without scores."""
     check_label(predictions, label)
     table = predictions.table
-    at = np.flatnonzero(table["split"].isin(splits).to_numpy())
-    y, logit = (table[f"{kind}:{label}"].to_numpy(np.float64)[at] for kind in ("y", "logit"))
-    return Column(y, logit, codes_of(table["patient_id"].to_numpy()[at]), at)
+    at, patient = _rows_of(predictions, splits)
+    y, logit = (table[f"{kind}:{label}"].to_numpy(np.float64) for kind in ("y", "logit"))
+    if len(at) < len(table):
+        y, logit = y[at], logit[at]
+    return Column(y, logit, patient, at)
+
+
+def _rows_of(predictions: Predictions, splits: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (at, patient) of Column, worked out once: names are slow to compare."""
+    key = ("report.rows", splits)
+    if key not in predictions.kept:
+        table = predictions.table
+        at = np.flatnonzero(table["split"].isin(splits).to_numpy())
+        patient = codes_of(table["patient_id"].to_numpy()[at])
+        for array in (at, patient):
+            array.setflags(write=False)  # shared by whoever asks
+        predictions.kept[key] = at, patient
+    return predictions.kept[key]
 
 
 def is_home(predictions: Predictions) -> bool:
