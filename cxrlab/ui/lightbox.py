@@ -93,6 +93,8 @@ def detail(study: choose.Study, run_id: str, row: dict, site: str, label: str, t
             known = ", ".join(filter(None, (row["image_id"], reading.facts(scores, row["image_id"]))))
             edge = f" Outline: where {label} is." if outline else ""
             st.markdown(f":small[{known}.{edge}]", text_alignment="center")
+            if doubt := pictures.doubt(site, row["row"], label, row["y"] == 1):
+                st.markdown(f":small[{doubt}]", text_alignment="center")
         cuts = study.threshold_set
         said = reading.said(
             scores, row["image_id"], {} if cuts is None else {k: v.threshold for k, v in cuts.labels.items()}

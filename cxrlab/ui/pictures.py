@@ -87,6 +87,20 @@ def truth(site: str, row: int, label: str) -> tuple[np.ndarray | None, tuple]:
     return (mask if mask is not None and mask.any() else None), boxes
 
 
+def doubt(site: str, row: int, label: str, said_present: bool) -> str:
+    """Return a sentence when a store that knows where every finding is contradicts the label; "" otherwise.
+
+    Phantoms carry planted label errors; without this line a map of one would be read as the network's failure.
+    """
+    store = cached.store(site)
+    if not store.header.synthetic or label not in store.mask_names:
+        return ""
+    drawn = bool(store.mask(label, row).any())
+    if drawn == said_present:
+        return ""
+    return f"The label is wrong: {label} was {'drawn' if drawn else 'not drawn'} in this phantom."
+
+
 @st.cache_data(show_spinner=False)
 def scale_bar() -> bytes:
     """Return the colours of a map from nothing to its strongest value."""
