@@ -6,41 +6,17 @@ Never: rows of another split or site; a rule other than the one named, unless as
 """
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 from scipy.special import expit
 
-from cxrlab.errors import BadInput
-from cxrlab.metrics import auroc, bootstrap, rules
-from cxrlab.metrics.bootstrap import LANES
-from cxrlab.metrics.rule_names import COST, KINDS, MAX_F1, PREVALENCE, SENSITIVITY, SPECIFICITY, YOUDEN, Rule
+from cxrlab.metrics import auroc, rules
+from cxrlab.metrics.rule_names import MAX_F1, PREVALENCE, Rule
+from cxrlab.metrics.rules import pick_of
 from cxrlab.metrics.thresholds import DRAWS, ENOUGH_POSITIVES, Threshold, ThresholdSet
 from cxrlab.predictions import Predictions
 
-__all__ = ["Rule", "draws_of", "pick_of", "tune_label", "tune_set"]
-BEYOND = -2  # of a draw: no score reaches the aim
-
-
-def pick_of(rule: Rule) -> rules.Pick:
-    """Return the rule as a function of all cuts. Raises BadInput for an aim that cannot be."""
-    check(rule)
-    if rule.kind == COST:
-        return lambda cut: float(cut.threshold[np.argmax(rule.value * cut.tp - cut.fp)])
-    plain = {MAX_F1: rules.pick_f1, YOUDEN: rules.pick_youden, PREVALENCE: rules.pick_prevalence}
-    aimed = {SENSITIVITY: rules.pick_sensitivity, SPECIFICITY: rules.pick_specificity}
-    return plain[rule.kind] if rule.kind in plain else aimed[rule.kind](rule.value)
-
-
-def check(rule: Rule) -> None:
-    """Raise BadInput unless the rule is known and its value can be."""
-    if rule.kind not in KINDS:
-        raise BadInput(f"no rule named {rule.kind!r}; known: {', '.join(KINDS)}.")
-    if rule.kind in (SENSITIVITY, SPECIFICITY) and not 0 < rule.value < 1:
-        raise BadInput(f"the {rule.kind} aimed at is {rule.value:g}; expected a share between 0 and 1.")
-    if rule.kind == COST and not rule.value > 0:
-        raise BadInput(f"a missed finding costs {rule.value:g} false alarms; expected more than 0.")
+__all__ = ["Rule", "tune_label", "tune_set"]
 
 
 def tune_label(
@@ -74,7 +50,9 @@ def tune_label(
         return Threshold(why_nan=f"no score reaches {rule}", **support)
     low = high = np.nan
     if draws:
-        found = draws_of(rule, y, s, np.unique(patient[used], return_inverse=True)[1], draws, seed)
+        from cxrlab.metrics import rule_draws  # it brings a compiler, for which no page should wait to open
+
+        found = rule_draws.draws_of(rule, y, s, np.unique(patient[used], return_inverse=True)[1], draws, seed)
         low, high = _interval(found, draws)
     return Threshold(threshold, low, high, float(cut.f1[cut.threshold == threshold][0]), **support)
 
@@ -112,81 +90,3 @@ def tune_set(
             one = dataclasses.replace(other, why_rule=one.why_nan)
         made[label] = one
     return ThresholdSet(name, home.run_id, str(rule), f"{home.site} val", made)
-
-
-def draws_of(
-    rule: Rule, y: np.ndarray, s: np.ndarray, patient: np.ndarray, draws: int, seed: int
-) -> np.ndarray:
-    """Return the rule's threshold in each of `draws` resamples of patients, (draws,) float64.
-
-    Args:
-        rule: which.
-        y: (N,) of 0 and 1.
-        s: (N,) without NaN.
-        patient: (N,) int codes 0, 1, …, each of which has a row.
-        draws: how many, the same as those of bootstrap.patient_counts.
-        seed: of the draws.
-
-    Returns:
-        NaN where a draw lacks a class, +inf where no score reaches the aim.
-    """
-    if rule.kind == MAX_F1:
-        return bootstrap.best_f1_draws(y, s, patient, draws, seed)
-    order = np.argsort(-s)
-    s, is_pos, who = s[order], y[order] == 1, patient[order].astype(np.int32)
-    ends = np.append(s[1:] != s[:-1], True)
-    n, out = int(patient.max()) + 1, np.empty(draws)
-
-    def one_block(first: int) -> None:
-        counts = np.zeros(n * LANES, np.uint8)
-        bootstrap._count(n, first, seed, counts)
-        best = np.empty(LANES, np.int64)
-        _walk(who, is_pos, ends, counts, KINDS.index(rule.kind), float(rule.value), best)
-        found = np.where(best >= 0, s[best], np.where(best == BEYOND, np.inf, np.nan))
-        out[first : first + LANES] = found[: draws - first]
-
-    with ThreadPoolExecutor(bootstrap._cores()) as pool:
-        list(pool.map(one_block, range(0, draws, LANES)))
-    return out
-
-
-@njit(nogil=True, cache=True)
-def _walk(who, is_pos, ends, counts, kind, value, best):  # noqa: ANN001, ANN202
-    """Fill best (LANES,) with the row, in falling score, where the rule cuts each draw. `kind`: its place in KINDS."""
-    n_pos = np.zeros(LANES, np.int64)
-    n_any = np.zeros(LANES, np.int64)
-    for i in range(len(who)):
-        at = np.int64(who[i]) * LANES
-        for b in range(LANES):
-            n_any[b] += counts[at + b]
-            if is_pos[i]:
-                n_pos[b] += counts[at + b]
-    tp = np.zeros(LANES, np.int64)
-    called = np.zeros(LANES, np.int64)
-    top = np.full(LANES, -np.inf)
-    best[:] = BEYOND
-    for i in range(len(who)):
-        at = np.int64(who[i]) * LANES
-        for b in range(LANES):
-            called[b] += counts[at + b]
-            if is_pos[i]:
-                tp[b] += counts[at + b]
-        if not ends[i]:
-            continue
-        for b in range(LANES):
-            fp, n_neg = called[b] - tp[b], n_any[b] - n_pos[b]
-            if kind == 1:  # Youden
-                gain = np.float64(tp[b] * n_neg - fp * n_pos[b])
-            elif kind == 2:  # sensitivity: the first that reaches it
-                gain = 0.0 if tp[b] >= (value - 1e-12) * n_pos[b] else -np.inf
-            elif kind == 3:  # specificity: the last that keeps it
-                gain = np.float64(i) if fp <= (1 - value + 1e-12) * n_neg else -np.inf
-            elif kind == 4:  # cost of misses and false alarms
-                gain = value * tp[b] - fp
-            else:  # as many called as there are
-                gain = -np.float64(abs(called[b] - n_pos[b]))
-            if gain > top[b]:
-                top[b], best[b] = gain, i
-    for b in range(LANES):
-        if n_pos[b] == 0 or n_pos[b] == n_any[b]:
-            best[b] = -1

@@ -28,3 +28,17 @@ class Rule:
         if self.kind == COST:
             return f"{self.kind} {self.value:g}:1"
         return f"{self.kind} {self.value:g}" if self.kind in AIMED else self.kind
+
+    @classmethod
+    def parse(cls, text: str) -> "Rule | None":
+        """Return the rule that `str` wrote, or None for any other text, such as "by hand".
+
+        >>> Rule.parse("cost 10:1"), Rule.parse("by hand")
+        (Rule(kind='cost', value=10.0), None)
+        """
+        kind, _, value = text.partition(" ")
+        try:
+            made = cls(kind, float(value.removesuffix(":1"))) if kind in AIMED else cls(kind)
+        except ValueError:
+            return None
+        return made if kind in KINDS and str(made) == text else None

@@ -13,6 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cxrlab.errors import BadInput
+from cxrlab.metrics.rule_names import (
+    COST,
+    KINDS,
+    MAX_F1,
+    PREVALENCE,
+    SENSITIVITY,
+    SPECIFICITY,
+    YOUDEN,
+    Rule,
+)
+
 
 @dataclass(frozen=True)
 class Cuts:
@@ -122,6 +134,28 @@ def pick_f1_at_prevalence(prevalence: float) -> Pick:
         return float(cut.threshold[np.argmax(2 * tp / (tp + fp + prevalence))])
 
     return pick
+
+
+def pick_cost(misses: float) -> Pick:
+    """Return a rule: the smallest cost when one miss costs as much as `misses` false alarms; of equals the highest."""
+    return lambda cut: float(cut.threshold[np.argmax(misses * cut.tp - cut.fp)])
+
+
+def pick_of(rule: Rule) -> Pick:
+    """Return the rule that a name stands for.
+
+    Raises:
+        BadInput: no such rule, or an aim that cannot be.
+    """
+    if rule.kind not in KINDS:
+        raise BadInput(f"no rule named {rule.kind!r}; known: {', '.join(KINDS)}.")
+    if rule.kind in (SENSITIVITY, SPECIFICITY) and not 0 < rule.value < 1:
+        raise BadInput(f"the {rule.kind} aimed at is {rule.value:g}; expected a share between 0 and 1.")
+    if rule.kind == COST and not rule.value > 0:
+        raise BadInput(f"a missed finding costs {rule.value:g} false alarms; expected more than 0.")
+    plain = {MAX_F1: pick_f1, YOUDEN: pick_youden, PREVALENCE: pick_prevalence}
+    aimed = {SENSITIVITY: pick_sensitivity, SPECIFICITY: pick_specificity, COST: pick_cost}
+    return plain[rule.kind] if rule.kind in plain else aimed[rule.kind](rule.value)
 
 
 def apply(pick: Pick, y_true: np.ndarray, score: np.ndarray) -> float:

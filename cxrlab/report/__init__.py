@@ -8,7 +8,7 @@ Home's own numbers are always those of its test rows; an external site's are tho
 """
 
 from cxrlab.report.bands import pr_band, roc_band
-from cxrlab.report.calibration import calibration, decision_curve, reliability
+from cxrlab.report.calibration import calibration, decision_curve, reliability, worth
 from cxrlab.report.comparison import compare_panels, compare_runs, panel, rank_runs
 from cxrlab.report.cuts import by_threshold, changed, confusion, curves, groups, transfer
 from cxrlab.report.errors_of_rebuilding import re_vs_performance, reconstruction
@@ -62,4 +62,5 @@ __all__ = [
     "train_test_matrix",
     "transfer",
     "truth_of",
+    "worth",
 ]

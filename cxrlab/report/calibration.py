@@ -115,3 +115,13 @@ def decision_curve(
     ]
     columns = ["method", "threshold", "model", "treat_all", "treat_none"]
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def worth(curve: pd.DataFrame, method: str) -> tuple[float, float]:
+    """Return the lowest and the highest threshold of a decision curve where a method beats treating all and none.
+
+    Between them it may not everywhere; (NaN, NaN) where it nowhere does.
+    """
+    of = curve[curve["method"] == method]
+    better = of[of["model"] > of[["treat_all", "treat_none"]].max(axis=1) + 1e-9]["threshold"]
+    return (float(better.min()), float(better.max())) if len(better) else (np.nan, np.nan)

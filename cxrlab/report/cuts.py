@@ -10,10 +10,17 @@ Only test and external rows count, except in `groups`, which answers for the row
 import numpy as np
 import pandas as pd
 
-from cxrlab.metrics import auroc, binary, rules, thresholds
+from cxrlab.metrics import auroc, binary, choosing, rules, thresholds
+from cxrlab.metrics.rule_names import Rule
 from cxrlab.predictions import SPLITS, Predictions
 from cxrlab.report import rows
 
+MEASURES = ("f1", "sensitivity", "specificity")
+TRANSFER = (
+    "label", "tuned_at", "applied_at", "oracle", "rule", "threshold", *MEASURES, "balanced_accuracy", "mcc",
+    "called_positive", *(f"{key}_retuned" for key in MEASURES), *(f"{key}_loss" for key in MEASURES), "n_pos", "n_neg",
+    "why_nan",
+)  # fmt: skip
 POINTS = 200  # a curve's corners; more cannot be seen and cost the browser
 
 
@@ -114,25 +121,35 @@ def changed(predictions: Predictions, label: str, a: float, b: float) -> pd.Data
     return table.sort_values("score", kind="stable").reset_index(drop=True)
 
 
-def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.DataFrame:
+def transfer(
+    home: Predictions, externals: list[Predictions], label: str, rule: Rule | None = None
+) -> pd.DataFrame:
     """Return what a threshold tuned at one site does at another.
 
     Home's is tuned on its validation rows and applied to test rows. An external site's is tuned on the rows that it is
     applied to and is marked `oracle`: nobody can deploy it.
 
+    Args:
+        home: every split of it.
+        externals: the other sites.
+        label: of all of them.
+        rule: None: max-F1, or as many as there are where positives are few (thresholds.tune).
+
     Returns:
-        label, tuned_at, applied_at, oracle, rule, threshold, f1, sensitivity, specificity, balanced_accuracy, mcc,
-        called_positive, f1_retuned (tuned at applied_at itself), loss (f1_retuned - f1), n_pos, n_neg, why_nan.
+        TRANSFER. …_retuned: with the threshold that the rule picks on applied_at's own judged rows, at home too;
+        …_loss: retuned - as it is (`loss` is F1's).
     """
-    tuned = {home.site: _tuned(rows.column(home, label, rows.VAL))}
-    tuned |= {there.site: _tuned(rows.column(there, label)) for there in externals}
+    tuned = {home.site: _tuned(rows.column(home, label, rows.VAL), rule)}
+    tuned |= {there.site: _tuned(rows.column(there, label), rule) for there in externals}
+    pick = rules.pick_f1 if rule is None else rules.pick_of(rule)
     out = []
     for there in (home, *externals):
         here = rows.column(there, label)
         y, s = here.y, here.score
+        n_pos, n_neg = (int((here.known & (y == value)).sum()) for value in (1, 0))
         # At home, too, the re-tuned threshold has seen the rows that it is judged on.
-        f1_retuned = rules.best_f1(y, s)[1]
-        n_pos, n_neg = int(((y == 1) & ~np.isnan(s)).sum()), int(((y == 0) & ~np.isnan(s)).sum())
+        best = rules.apply(pick, y, s)
+        again = binary.confusion(y, s, best) if np.isfinite(best) else None
         for name, one in tuned.items():
             row = {"label": label, "tuned_at": name, "applied_at": there.site, "oracle": name != home.site}
             row |= {"rule": one.rule, "threshold": one.threshold, "n_pos": n_pos, "n_neg": n_neg}
@@ -140,19 +157,16 @@ def transfer(home: Predictions, externals: list[Predictions], label: str) -> pd.
             row["why_nan"] = why or auroc.why_undefined(n_pos, n_neg)
             if not row["why_nan"]:
                 at = binary.confusion(y, s, one.threshold)
-                row |= {
-                    key: getattr(at, key)
-                    for key in ("f1", "sensitivity", "specificity", "balanced_accuracy", "mcc")
-                }
+                row |= {key: getattr(at, key) for key in (*MEASURES, "balanced_accuracy", "mcc")}
                 row["called_positive"] = (at.tp + at.fp) / (n_pos + n_neg)
-                row |= {"f1_retuned": f1_retuned, "loss": f1_retuned - at.f1}
+                for key in MEASURES if again else ():
+                    row[f"{key}_retuned"] = getattr(again, key)
+                    row[f"{key}_loss"] = getattr(again, key) - getattr(at, key)
             out.append(row)
-    columns = (
-        "label", "tuned_at", "applied_at", "oracle", "rule", "threshold", "f1", "sensitivity", "specificity",
-        "balanced_accuracy", "mcc", "called_positive", "f1_retuned", "loss", "n_pos", "n_neg", "why_nan",
-    )  # fmt: skip
-    return pd.DataFrame(out, columns=list(columns))
+    return pd.DataFrame(out, columns=list(TRANSFER)).rename(columns={"f1_loss": "loss"})
 
 
-def _tuned(here: rows.Column) -> thresholds.Threshold:
-    return thresholds.tune_label(here.y, here.score, here.patient, draws=0)
+def _tuned(here: rows.Column, rule: Rule | None) -> thresholds.Threshold:
+    if rule is None:
+        return thresholds.tune_label(here.y, here.score, here.patient, draws=0)
+    return choosing.tune_label(here.y, here.score, here.patient, rule, draws=0)

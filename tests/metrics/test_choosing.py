@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cxrlab.errors import BadInput
-from cxrlab.metrics import bootstrap, choosing, rules
+from cxrlab.metrics import bootstrap, choosing, rule_draws, rules
 from cxrlab.metrics.rule_names import KINDS, Rule
 from cxrlab.predictions import Predictions
 
@@ -24,9 +24,9 @@ def test_the_compiled_draws_are_the_plain_rule_on_the_same_resamples(rule):
     y, s, patient = drawn()
     patient = np.unique(patient, return_inverse=True)[1]
     counts = bootstrap.patient_counts(patient.max() + 1, 70, 3)
-    pick = choosing.pick_of(rule)
+    pick = rules.pick_of(rule)
     plain = np.array([pick(cut) for cut in rules.resampled(y, s, (one[patient] for one in counts))])
-    found = choosing.draws_of(rule, y, s, patient, 70, 3)
+    found = rule_draws.draws_of(rule, y, s, patient, 70, 3)
     # Equal cuts may be told apart by a score that the draw lacks: what they call must be the same.
     assert np.mean(np.isclose(found, plain)) > 0.95
     assert np.nanmax(np.abs(found - plain)) < 0.05
@@ -87,7 +87,7 @@ def test_constant_scores_have_one_cut_that_no_specificity_reaches():
 )
 def test_a_rule_that_cannot_be_is_a_sentence(rule, words):
     with pytest.raises(BadInput, match=words):
-        choosing.pick_of(rule)
+        rules.pick_of(rule)
 
 
 def home(n=900):
@@ -114,3 +114,9 @@ def test_a_set_reads_validation_rows_only_and_refuses_or_matches_as_asked():
     assert again.labels["Edema"] == made.labels["Edema"]
     matched = choosing.tune_set(scores, Rule("max-f1"), instead=True).labels["Hernia"]
     assert matched.rule == "prevalence" and "too few" in matched.why_rule and np.isfinite(matched.threshold)
+
+
+@pytest.mark.parametrize("rule", ALL, ids=str)
+def test_a_rule_is_read_back_from_its_name(rule):
+    assert Rule.parse(str(rule)) == rule
+    assert Rule.parse("by hand") is None and Rule.parse("sensitivity high") is None
