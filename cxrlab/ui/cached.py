@@ -66,7 +66,7 @@ def image(site: str, row: int) -> np.ndarray:
 
 
 def run_spec(run_id: str):
-    """Return the spec of a run: TrainSpec, ScoreSpec or StudySpec."""
+    """Return the spec of a run: TrainSpec, ScoreSpec, StudySpec or ImportSpec."""
     return _spec(stamp(Lab.here().run(run_id).spec))
 
 
@@ -80,7 +80,8 @@ def predictions(run_id: str, site: str) -> Predictions:
     return _predictions(stamp(Lab.here().run(run_id).predictions(site)))
 
 
-@st.cache_resource(max_entries=48, show_spinner=False)
+# About 50 MB each at 100,000 rows and 14 labels: a study of four runs at six sites, and no more.
+@st.cache_resource(max_entries=24, show_spinner=False)
 def _predictions(key: Stamp) -> Predictions:
     return predictions_file.read(Path(key[0]))
 
@@ -189,8 +190,12 @@ def _performance(key: Stamp, home: tuple[str, ...], of_set: str, _threshold_set:
 
 
 def gaps(run_id: str, home: str, externals: tuple[str, ...], margin: float = 0.05) -> pd.DataFrame:
-    """Return report.gaps: home's test rows against each external site that has scores."""
+    """Return report.gaps: home's test rows against each external site that has scores; no rows without a home."""
     run, there = Lab.here().run(run_id), scored_sites(run_id)
+    if home not in there:
+        from cxrlab.report.gaps import COLUMNS
+
+        return pd.DataFrame(columns=list(COLUMNS))
     keys = tuple(stamp(run.predictions(site)) for site in externals if site in there)
     return _gaps(stamp(run.predictions(home)), keys, margin)
 
@@ -221,6 +226,10 @@ def headline(gaps_table: pd.DataFrame, home: str, label: str | None = None) -> s
     """Return report.headline: one or two sentences of computed facts."""
     from cxrlab import report
 
+    if not home:
+        return (
+            "Where this model was trained is not known, so there are no gaps: only how it does at each site."
+        )
     return report.headline(gaps_table, home, label)
 
 
@@ -275,8 +284,10 @@ def store_stamps(sites: tuple[str, ...]) -> tuple[Stamp, ...]:
 
 
 def home_of(run_id: str) -> tuple[str, ...]:
-    """Return the sites that a run trained on."""
-    return run_spec(run_id).view.source
+    """Return the sites that a run trained on; none where an import did not say."""
+    from cxrlab import studies
+
+    return studies.homes_of(run_spec(run_id))
 
 
 def json_of(run_id: str) -> str:

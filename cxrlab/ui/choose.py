@@ -10,18 +10,21 @@ from pathlib import Path
 
 import streamlit as st
 
+from cxrlab import studies
 from cxrlab.errors import CxrlabError
 from cxrlab.paths import Lab
+from cxrlab.studies import task_of
 from cxrlab.ui import cached, frame, words
 
 ORDER = ("labels", "autoencoder", "normal", "normal-latents")
+UNKNOWN = "not known"  # the home of scores from elsewhere that did not say where the model was trained
 
 
 @dataclass(frozen=True)
 class Study:
     """What the pages compare: frozen runs of one home, seen at other sites."""
 
-    home: str
+    home: str  # "" where an import did not say
     externals: tuple[str, ...]  # in the order of the home's runs
     runs: dict[str, str]  # task → run id, only runs that have scores at home
     threshold_set: object | None  # metrics.thresholds.ThresholdSet of the "labels" run
@@ -30,21 +33,21 @@ class Study:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """Home, then the externals."""
-        return (self.home, *self.externals)
+        """Home, if it is known, then the externals."""
+        return (*filter(None, (self.home,)), *self.externals)
+
+    @property
+    def said_home(self) -> str:
+        """Home as a sentence names it."""
+        return self.home or "a site that is not known"
 
     def colours(self) -> dict[str, str]:
         """Site → colour, home first."""
         return words.site_colours(self.home, self.externals)
 
 
-def task_of(run) -> str:
-    """Return the key in `Study.runs` of a TrainSpec."""
-    return f"{run.task}-latents" if run.model.latents_of else run.task
-
-
-def train_runs() -> dict[str, object]:
-    """Return every training run of the lab that can be read, run id → TrainSpec, newest first."""
+def shown_runs() -> dict[str, object]:
+    """Return every run of the lab that can have scores and be read, run id → TrainSpec or ImportSpec, newest first."""
     lab = Lab.here()
     found = {}
     for run_id in lab.run_ids():
@@ -52,26 +55,44 @@ def train_runs() -> dict[str, object]:
             read = cached.run_spec(run_id)
         except CxrlabError:  # a damaged run folder is the Runs page's business; it must not close the others
             continue
-        if read.kind == "train":
+        if read.kind in ("train", "import"):
             found[run_id] = read
     return dict(sorted(found.items(), key=lambda item: -lab.run(item[0]).spec.stat().st_mtime_ns))
 
 
+def train_runs() -> dict[str, object]:
+    """Return those of `shown_runs` that were trained here, run id → TrainSpec."""
+    return {run_id: read for run_id, read in shown_runs().items() if read.kind == "train"}
+
+
+def is_imported(run_id: str) -> bool:
+    """Return whether a run's scores come from elsewhere: it has no checkpoint, no maps and, often, no images."""
+    return cached.run_spec(run_id).kind == "import"
+
+
+def home_of(run) -> str:
+    """Return the home of a TrainSpec or ImportSpec as the study bar names it."""
+    return next(iter(studies.homes_of(run)), UNKNOWN)
+
+
 def homes(runs: dict[str, object]) -> dict[str, list[str]]:
-    """Return home → its run ids; homes with scored findings first, then those with any scores."""
+    """Return home → its run ids; homes with scored findings first, then those with any scores; the unknown after its equals."""
     of: dict[str, list[str]] = {}
     for run_id, run in runs.items():
-        of.setdefault(run.view.source[0], []).append(run_id)
+        of.setdefault(home_of(run), []).append(run_id)
 
-    def rank(home: str) -> tuple[bool, bool]:
+    def rank(home: str) -> tuple[bool, bool, bool]:
         scored = [run_id for run_id in of[home] if is_scored(run_id, home)]
-        return (not any(task_of(runs[run_id]) == "labels" for run_id in scored), not scored)
+        findings = any(task_of(runs[run_id]) == "labels" for run_id in scored)
+        return (not findings, not scored, home == UNKNOWN)
 
     return {home: of[home] for home in sorted(of, key=rank)}
 
 
 def is_scored(run_id: str, home: str) -> bool:
-    """Return whether a run has scores at home: the least that a page can show."""
+    """Return whether a run has scores at home (at any site where home is not known): the least that a page can show."""
+    if home == UNKNOWN:
+        return bool(cached.scored_sites(run_id))
     return Lab.here().run(run_id).predictions(home).exists()
 
 
@@ -80,7 +101,7 @@ def study(*, quiet: bool = False) -> Study | None:
 
     `quiet` leaves out what is unfinished, for a page that shows it better itself.
     """
-    runs = train_runs()
+    runs = shown_runs()
     if not runs:
         if not quiet:
             nothing_yet()
@@ -93,7 +114,7 @@ def study(*, quiet: bool = False) -> Study | None:
             key="home",
             bind="query-params",
             width=220,
-            help="Where the models were trained.",
+            help="Where the models were trained. Scores from elsewhere may not say.",
         )
         scored = [run_id for run_id in of[home] if is_scored(run_id, home)]
         externals = _externals(home, [runs[run_id] for run_id in scored])
@@ -104,7 +125,9 @@ def study(*, quiet: bool = False) -> Study | None:
         if not quiet:
             still_running(of[home])
         return None
-    found = Study(home, externals, chosen, threshold_set, _synthetic(chosen, home, externals), unfinished)
+    known_home = "" if home == UNKNOWN else home
+    synthetic = _synthetic(chosen, known_home, externals)
+    found = Study(known_home, externals, chosen, threshold_set, synthetic, unfinished)
     frame.badges(synthetic=found.synthetic)
     if unfinished and not quiet:
         note_unfinished(unfinished)
@@ -112,7 +135,7 @@ def study(*, quiet: bool = False) -> Study | None:
 
 
 def _externals(home: str, runs: list) -> tuple[str, ...]:
-    known = list(dict.fromkeys(site for run in runs for site in run.view.external))
+    known = list(dict.fromkeys(site for run in runs for site in studies.externals_of(run)))
     if not known:
         return ()
     # The options follow the home; the key must not, or a link could not name them.

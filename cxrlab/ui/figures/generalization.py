@@ -78,7 +78,7 @@ def dumbbell(points: pd.DataFrame, home: str, colours: dict[str, str], measure: 
     """
     sites = points["site"].tolist()
     figure = go.Figure()
-    start = points.loc[points["site"] == home, "value"].iloc[0]
+    start = next(iter(points.loc[points["site"] == home, "value"]), None)
     for y, row in enumerate(points.to_dict("records")):
         known = words.is_known(row["value"])
         if known and row["site"] != home and words.is_known(start):
@@ -134,7 +134,11 @@ def _whiskers(row: dict, colour: str) -> dict | None:
 
 
 def roc(
-    curves: dict[str, pd.DataFrame], home: str, colours: dict[str, str], said: dict[str, str]
+    curves: dict[str, pd.DataFrame],
+    home: str,
+    colours: dict[str, str],
+    said: dict[str, str],
+    bands: dict[str, pd.DataFrame] | None = None,
 ) -> go.Figure:
     """Draw one ROC curve a site on a square with the chance line.
 
@@ -143,8 +147,10 @@ def roc(
         home: name of the home site.
         colours: site → colour.
         said: site → what its legend entry adds, such as the AUROC with its interval.
+        bands: site → x, low, high, for the sites that get one.
     """
     figure = go.Figure()
+    _bands(figure, bands or {}, colours)
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", name="chance", line={"color": LINE, "dash": "dash", "width": 1},
         hoverinfo="skip",
@@ -159,6 +165,7 @@ def pr(
     colours: dict[str, str],
     said: dict[str, str],
     prevalence: dict[str, float],
+    bands: dict[str, pd.DataFrame] | None = None,
 ) -> go.Figure:
     """Draw one precision-recall curve a site, each with its own prevalence as a dotted line (chance here).
 
@@ -168,13 +175,26 @@ def pr(
         colours: site → colour.
         said: site → what its legend entry adds.
         prevalence: site → share of positives among labelled images.
+        bands: site → x, low, high, for the sites that get one.
     """
     figure = go.Figure()
+    _bands(figure, bands or {}, colours)
     for site in curves:
         if words.is_known(prevalence.get(site)):
             figure.add_hline(y=prevalence[site], line={"color": colours[site], "width": 1, "dash": "dot"})
     _lines(figure, curves, home, colours, said, ("recall", "precision"))
     return _square(figure, "Recall (sensitivity)", "Precision (PPV)")
+
+
+def _bands(figure: go.Figure, bands: dict[str, pd.DataFrame], colours: dict[str, str]) -> None:
+    for site, band in bands.items():
+        known = band[band["low"].notna()]
+        r, g, b = (int(colours[site][i : i + 2], 16) for i in (1, 3, 5))
+        figure.add_scatter(
+            x=[*known["x"], *known["x"][::-1]], y=[*known["high"], *known["low"][::-1]], mode="lines",
+            fill="toself", fillcolor=f"rgba({r},{g},{b},0.16)", line={"width": 0}, hoverinfo="skip",
+            showlegend=False, name=f"{site}: band",
+        )  # fmt: skip
 
 
 def _lines(
