@@ -8,6 +8,7 @@ Never: formulas; comparison between runs.
 import pandas as pd
 
 from cxrlab.metrics import auroc, gap
+from cxrlab.metrics.interval import MIN_PATIENTS
 from cxrlab.predictions import Predictions
 from cxrlab.report.performance import judged
 
@@ -27,8 +28,9 @@ def gaps(internal: Predictions, externals: list[Predictions], margin: float = ga
         margin: the largest gap that counts as none.
 
     Returns:
-        COLUMNS, site by site, "macro" last: its mean is over the labels listed in `labels`, those with a standard
-        error on both sides, so that both means are over the same labels. n: external images that count.
+        COLUMNS, site by site, "macro" last: its mean is over the labels listed in `labels`, those with enough patients
+        for a verdict on both sides, so that both means are over the same labels; where no label has them, the mean is
+        over the defined ones and the verdict is "cannot say". n: external images that count.
     """
     home = _measure(internal)
     home_table = auroc.table_of(home)
@@ -46,11 +48,12 @@ def _one_site(
 ) -> pd.DataFrame:
     there = _measure(external)
     there_table = auroc.table_of(there)
-    firm_there = set(there_table.loc[there_table["se"].notna(), "label"])
-    both = [label for label in home_table.loc[home_table["se"].notna(), "label"] if label in firm_there]
+    both, unsupported = _averaged(home_table, there_table)
     inside = _with_macro(home, home_table, both)
     outside = _with_macro(there, there_table, both)
     table = gap.by_label(inside, outside, margin)
+    if unsupported:
+        table.loc[table["label"] == auroc.MACRO, ["verdict", "why"]] = [gap.CANNOT_SAY, unsupported]
     for side, ends, prefix in (
         (inside, ("low", "high", "n_pos", "n_neg"), "internal_"),
         (outside, ("low", "high"), "external_"),
@@ -63,6 +66,30 @@ def _one_site(
     table["n"] = (table["n_pos"] + table["n_neg"]).where(table["label"] != auroc.MACRO, len(there.y_true))
     table["site"], table["margin"] = external.site, margin
     return table[list(COLUMNS)]
+
+
+def _averaged(home: pd.DataFrame, there: pd.DataFrame) -> tuple[list[str], str]:
+    """Return the labels that the mean is over, and why it supports no verdict, or "".
+
+    A mean borrows no support: labels that could not have a verdict of their own are left out of it, and where that
+    leaves none, the mean over the defined ones is shown without a verdict.
+    """
+    for least, why in (
+        (MIN_PATIENTS, ""),
+        (
+            0,
+            f"none of its labels has {MIN_PATIENTS} positive and {MIN_PATIENTS} negative patients at both sites",
+        ),
+    ):
+        firm = [
+            side.loc[
+                side["se"].notna() & (side[["pos_patients", "neg_patients"]].min(axis=1) >= least), "label"
+            ]
+            for side in (home, there)
+        ]
+        if both := [label for label in firm[0] if label in set(firm[1])]:
+            return both, why
+    return [], why
 
 
 def _with_macro(measured: auroc.Influence, single: pd.DataFrame, labels: list[str]) -> pd.DataFrame:

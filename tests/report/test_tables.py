@@ -218,3 +218,21 @@ def test_a_run_without_labels_gives_tables_without_labels(home, away):
     gaps = report.gaps(errors_only(home), [errors_only(away[0])])
     assert gaps["verdict"].tolist() == ["cannot say"]
     assert report.headline(gaps, "home").startswith("Trained at home")
+
+
+def test_a_mean_over_labels_borrows_no_support():
+    """Six normals at a site support no verdict, alone or averaged; a firm label beside them keeps its own."""
+    home = predictions("home", home=True, n=1500, separation=4, labels=("Edema", "Pneumonia"))
+    far = predictions("far", separation=0, seed=1, labels=("Edema", "Pneumonia"))
+    few = far.table.copy()
+    for label in ("Edema", "Pneumonia"):
+        few.loc[few.index[few[f"y:{label}"] == 0][6:], f"y:{label}"] = np.nan
+    starved = dataclasses.replace(far, table=few)
+    macro = report.gaps(home, [starved]).set_index("label").loc["macro"]
+    assert macro["verdict"] == "cannot say"
+    assert "none of its labels" in macro["why"]
+    assert np.isfinite(macro["gap"]), "the number is shown all the same"
+
+    half = far.table.assign(**{"y:Edema": few["y:Edema"]})
+    macro = report.gaps(home, [dataclasses.replace(far, table=half)]).set_index("label").loc["macro"]
+    assert (macro["verdict"], macro["labels"]) == ("worse", "Pneumonia")
