@@ -2,25 +2,43 @@
 
 import streamlit as st
 
+from cxrlab import report, studies
 from cxrlab.paths import Lab
-from cxrlab.ui import asked, cached, choose, clicks, cut_files, cutting, frame, sayings, words
+from cxrlab.ui import (
+    asked,
+    asked_cuts,
+    cached,
+    choose,
+    clicks,
+    cut_files,
+    cutting,
+    frame,
+    links,
+    ruling,
+    sayings,
+    words,
+)
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import thresholds as figures
 
+TRAVELS, WORTH, KEEP = "Does the cut travel?", "Is it worth using?", "Keep a set"
+MEASURES = {"F1": "f1", "sensitivity": "sensitivity", "specificity": "specificity"}
+
 
 def page(study: choose.Study, run_id: str) -> None:
-    cuts, sites = study.threshold_set, asked.scored(run_id, study.sites)
-    rows = asked.cuts(run_id, study.home, cuts)
-    spec = cached.run_spec(run_id)
+    sites = asked.scored(run_id, study.sites)
+    cuts = ruling.chosen(study, run_id, sites[0])
+    rows = asked.cuts(run_id, sites[0], cuts)
     tail = (
-        f"Run `{run_id}`, seed {spec.seed}, uncertain labels: {spec.view.uncertain}; thresholds by "
-        f"{cuts.rule}, tuned on {cuts.tuned_on}."
+        f"Run `{run_id}`; {studies.policy_of(cached.run_spec(run_id))}; thresholds by {cuts.rule}, tuned on "
+        f"{cuts.tuned_on}."
     )
     st.markdown(sayings.cuts(rows, cuts.tuned_on, cuts.rule))
     labels = rows["label"].tolist()
     base.show(
-        figures.cuts(rows, st.session_state.get("label", labels[0]))  , "threshold-bars", data=rows, select=clicks.into("threshold-bars", "label", labels),
-        caption=f"Bars: 95 per cent bootstrap over patients. F1 on {study.home}'s test rows at the default "
+        figures.cuts(rows, st.session_state.get("label", labels[0])), "threshold-bars", data=rows,
+        select=clicks.into("threshold-bars", "label", labels),
+        caption=f"Bars: 95 per cent bootstrap over patients. F1 on {sites[0]}'s test rows at the default "
         f"{asked.DEFAULT} (hollow) and at the threshold (full). Click a row to choose it. {tail}",
         alt=f"Thresholds of {words.listing(labels)} beside the default",
     )  # fmt: skip
@@ -30,53 +48,90 @@ def page(study: choose.Study, run_id: str) -> None:
         site = st.segmented_control(
             "Applied at", sites, default=sites[0], required=True, wrap=True, key="site", bind="query-params"
         )
-    tuned = cuts.of(label)
-    table = asked.transfer(run_id, study.home, sites[1:], label)
-    st.markdown(sayings.transfer(table, study.home, label))
-    cutting.explore(run_id, site, label, tuned, tail)
-    st.subheader("Does the cut travel?", anchor=False)
-    frame.badges(oracle=True)
-    base.show(
-        figures.transfer(table), "transfer", data=table,
-        caption=f"F1 of {label}: tuned at the site on the left, applied at the site above. Only the row of "
-        f"{study.home} can be used in practice; the others have seen the labels that they are judged on. {tail}",
-        alt=sayings.transfer(table, study.home, label),
+    tuned, tag = cuts.of(label), ruling.tag(cuts, study)
+    cutting.explore(run_id, site, label, tuned, tail, tag)
+    section = st.segmented_control(
+        "Look at", [TRAVELS, WORTH, KEEP], default=TRAVELS, required=True, wrap=True, key="section", bind="query-params",
+        label_visibility="collapsed",
     )  # fmt: skip
-    keep(study, run_id, label, tuned)
+    if section == TRAVELS:
+        travels(study, run_id, sites, label, cuts, tail)
+    elif section == WORTH:
+        worth(study, run_id, site, label, tail)
+    else:
+        keep(cuts, run_id, label, cutting.value_of(label, tuned, tag))
 
 
-def keep(study: choose.Study, run_id: str, label: str, tuned: float) -> None:
-    st.subheader("Keep a set", anchor=False)
-    lab, here = Lab.here(), cutting.value_of(label, tuned)
+def travels(study: choose.Study, run_id: str, sites: tuple, label: str, cuts, tail: str) -> None:
+    if not study.home or label not in cached.predictions(run_id, study.home).labels:
+        base.empty(f"{study.said_home} has no validation rows of {label}, so no cut sets out from there.")
+        return
+    table = asked_cuts.transfer(run_id, study.home, sites[1:], label, cuts)
+    st.markdown(sayings.transfer(table, study.home, label))
+    frame.badges(oracle=True)
+    measure = st.segmented_control("Number", list(MEASURES), default="F1", required=True, key="measure",
+                                   bind="query-params", label_visibility="collapsed")  # fmt: skip
+    base.show(
+        figures.transfer(table, MEASURES[measure]), "transfer", data=table,
+        caption=f"{measure} of {label}: tuned at the site on the left, applied at the site above; in brackets, what that is "
+        f"against tuning there. Only the row of {study.home} can be used in practice; the others have seen the labels that "
+        f"they are judged on. Click a cell to go to its site. {tail}",
+        alt=sayings.transfer(table, study.home, label), select=clicks.into("transfer", "site", sites, place=1),
+    )  # fmt: skip
+
+
+def worth(study: choose.Study, run_id: str, site: str, label: str, tail: str) -> None:
+    table = asked_cuts.benefit(run_id, study.home, site, label)
+    if table.empty:
+        base.empty(f"{words.undefined(asked.support(run_id, site, label)['why_nan'])}, {label} at {site}.")
+        return
+    has = asked_cuts.METHOD in set(table["method"])
+    said = sayings.worth(
+        *report.worth(table, asked_cuts.METHOD if has else "none"), site, label, recalibrated=has
+    )
+    st.markdown(said)
+    base.show(
+        figures.benefit(table, asked_cuts.METHOD), "benefit", data=table, alt=said,
+        caption=f"Net benefit of {label} at {site}: found, minus false alarms weighed by the odds of the probability from which "
+        f"one would act. Recalibrated: {asked_cuts.METHOD}, on home's validation rows. {tail}",
+    )  # fmt: skip
+
+
+def keep(cuts, run_id: str, label: str, here: float) -> None:
+    lab, tuned = Lab.here(), cuts.of(label)
+    if name := st.session_state.pop("kept-set", ""):
+        st.success(f"Kept as {name}; it stands in the study bar.", icon=":material/check:")
+        pages = (("Generalization", "generalization"), ("Heatmaps", "heatmaps"))
+        links.draw(("Cut with it on", [(text, links.address(to, cuts=name)) for text, to in pages]))
     save, give, take = st.columns(3, gap="medium")
     with save, st.form("keep"), frame.caught():
         name = st.text_input("Name", placeholder="screening", help="Small letters, digits and hyphens.")
         st.caption(f"The set above with {label} cut at the slider. It appears in the study bar.")
         if st.form_submit_button("Save this set", icon=":material/save:"):
-            by_hand = {} if here == tuned else {label: here}
-            cut_files.save(lab, cut_files.moved(study.threshold_set, by_hand, name))
+            cut_files.save(lab, cut_files.moved(cuts, {} if here == tuned else {label: here}, name))
+            st.session_state["kept-set"] = name
             st.rerun()
     with give, st.container(border=True):
         st.markdown("To a file")
         st.caption("Every finding's threshold with its interval, rule and support, as JSON.")
-        text = cut_files.as_json(study.threshold_set)
-        file = f"{study.threshold_set.name}-{run_id}.json"
-        st.download_button("Export JSON", text, file, "application/json", icon=":material/download:")
+        st.download_button("Export JSON", lambda: cut_files.as_json(cuts), f"{cuts.name}-{run_id}.json", "application/json",
+                           icon=":material/download:", on_click="ignore")  # fmt: skip
     with take, st.form("take", clear_on_submit=True), frame.caught():
         upload = st.file_uploader("From a file", type="json", max_upload_size=1)
         if st.form_submit_button("Import", icon=":material/upload:") and upload is not None:
-            cut_files.take_in(lab, upload.name, upload.getvalue(), run_id)
+            st.session_state["kept-set"] = cut_files.take_in(lab, upload.name, upload.getvalue(), run_id).stem
             st.rerun()
 
 
 def notes() -> None:
     with st.expander("How these thresholds are made"):
         st.markdown(
-            "- **Rule**: the exact maximum of F1 over every distinct score of home's validation rows. With too few positive "
-            "images that maximum is noise, so the predicted rate is matched to the true one instead, and the row says so.\n"
+            "- **Rules** try every distinct score of home's validation rows. With too few positive images the largest F1 is "
+            "noise: chosen as a rule it refuses; the run's own set matches the predicted rate to the true one, and says so.\n"
             "- **Interval**: where the same rule lands on resampled patients. A wide one means that the cut is not settled.\n"
             "- **Oracle**: tuned with an external site's own labels. It shows what re-tuning could give, not what a frozen "
             "model gives.\n"
+            "- **Cost** is counted on the validation rows; on calibrated scores it is the cut at 1 / (1 + worth of a miss).\n"
             "- An image is called positive when its score is at or above the threshold."
         )
 
@@ -84,10 +139,11 @@ def notes() -> None:
 with frame.page("Thresholds", "Where to cut, and does the cut travel?"):
     if (found := choose.study()) is not None:
         if "labels" not in found.runs:
-            st.info(f"No findings model of {found.home} has scores yet, so there is nothing to cut.")
-        elif found.threshold_set is None:
+            st.info(f"No findings model of {found.said_home} has scores yet, so there is nothing to cut.")
+        elif found.threshold_set is None and found.home:
             st.info("The thresholds are tuned when every site is scored. The run has not come that far.")
             frame.link("runs", "See how far it is", icon=":material/list_alt:")
         else:
             page(found, found.runs["labels"])
+            asked_cuts.warm()
         notes()

@@ -20,6 +20,7 @@ from cxrlab.bench.base import Line
 from cxrlab.bench.first_page import GIVE_UP, serving
 from cxrlab.bench.pages_numbers import ROWS, RUNS, SITES
 from cxrlab.bench.pages_numbers import site as drawn_site
+from cxrlab.errors import BadRun
 from cxrlab.labels import NIH
 from cxrlab.metrics import thresholds
 from cxrlab.paths import Lab
@@ -167,6 +168,9 @@ class Visit:
             return
         kind = delta.new_element.WhichOneof("type")
         element = getattr(delta.new_element, kind) if kind else None
+        if kind == "exception" or (kind == "alert" and element.format == element.ERROR):
+            said = element.message if kind == "exception" else element.body
+            raise BadRun(f"{self.page} shows an error instead of its numbers: {said[:300]}")
         field = {
             "selectbox": "string_value",
             "slider": "double_array_value",

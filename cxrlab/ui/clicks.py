@@ -10,19 +10,20 @@ from collections.abc import Callable, Collection
 import streamlit as st
 
 
-def into(key: str, choice: str, allowed: Collection[str]) -> Callable[[], None]:
-    """Return a callback for base.show(select=...): the first thing that the clicked mark carries becomes `choice`.
+def into(key: str, choice: str, allowed: Collection[str], place: int = 0) -> Callable[[], None]:
+    """Return a callback for base.show(select=...): what the clicked mark carries becomes `choice`.
 
     Args:
         key: of the figure.
         choice: key of the widget that holds the choice.
         allowed: what may be chosen; other marks do nothing.
+        place: of the choice among the things that a mark carries.
     """
 
     def clicked() -> None:
         points = st.session_state[key].selection.points
         carried = points[0].get("customdata") if points else None
-        if carried is not None and carried[0] in allowed:
-            st.session_state[choice] = carried[0]
+        if carried is not None and carried[place] in allowed:
+            st.session_state[choice] = carried[place]
 
     return clicked

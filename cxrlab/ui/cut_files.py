@@ -9,11 +9,15 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from cxrlab import files
 from cxrlab.errors import BadInput
+from cxrlab.labels import VOCABULARY
 from cxrlab.metrics import thresholds
 from cxrlab.metrics.thresholds import Threshold, ThresholdSet
 from cxrlab.paths import Lab
+from cxrlab.predictions import ABNORMAL
 
 BY_HAND = "by hand"
 
@@ -49,6 +53,23 @@ def as_json(made: ThresholdSet) -> str:
         return path.read_text(encoding="utf-8")
 
 
+def check(made: ThresholdSet, name: str) -> None:
+    """Raise BadInput unless every threshold lies on the scale of scores; `name` is the file's, for the sentence."""
+    if not made.labels:
+        raise BadInput(f"{name} holds no finding; expected at least one with a threshold.")
+    for label, one in made.labels.items():
+        if not isinstance(label, str) or label not in (*VOCABULARY, ABNORMAL):
+            raise BadInput(
+                f"{name} cuts {label!r}, which is no finding known here; known: {', '.join(VOCABULARY)}."
+            )
+        for field in ("threshold", "low", "high"):
+            value = getattr(one, field)
+            if not (np.isnan(value) or 0 <= value <= 1):
+                raise BadInput(
+                    f"{name} says {value:g} for the {field} of {label}; expected a number from 0 to 1, or null."
+                )
+
+
 def take_in(lab: Lab, name: str, data: bytes, run_id: str) -> Path:
     """Keep an uploaded set.
 
@@ -68,6 +89,7 @@ def take_in(lab: Lab, name: str, data: bytes, run_id: str) -> Path:
             read = thresholds.read(path)
         except BadInput as error:
             raise BadInput(f"{name} is not a threshold set: {str(error).replace(str(path), name)}") from error
+    check(read, name)
     if read.run != run_id:
         raise BadInput(
             f"{name} cuts the scores of run {read.run}; this page shows {run_id}. Scores of two networks are not on "

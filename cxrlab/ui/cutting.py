@@ -7,7 +7,8 @@ Never: numbers that report did not compute.
 
 import streamlit as st
 
-from cxrlab.ui import asked, frame, links, pictures, words
+from cxrlab.paths import Lab
+from cxrlab.ui import asked, cached, frame, links, pictures, words
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import thresholds as figures
 
@@ -20,9 +21,9 @@ NUMBERS = (
 )
 
 
-def key_of(label: str) -> str:
-    """Return the slider's key, which is its name in the URL: every finding keeps its own place."""
-    return "at_" + label.lower().replace(" ", "_")
+def key_of(label: str, tag: str = "") -> str:
+    """Return the slider's key, which is its name in the URL: every finding keeps its own place in every set."""
+    return "_".join(["at", label.lower().replace(" ", "_"), *filter(None, [tag])])
 
 
 def start_of(tuned: float | None) -> float:
@@ -30,26 +31,29 @@ def start_of(tuned: float | None) -> float:
     return round(float(tuned), 3) if words.is_known(tuned) else asked.DEFAULT
 
 
-def value_of(label: str, tuned: float | None) -> float:
+def value_of(label: str, tuned: float | None, tag: str = "") -> float:
     """Return the threshold that the slider says; untouched, the tuned one with all its digits."""
-    at = st.session_state.get(key_of(label), start_of(tuned))
+    at = st.session_state.get(key_of(label, tag), start_of(tuned))
     return float(tuned) if words.is_known(tuned) and at == start_of(tuned) else float(at)
 
 
 @st.fragment
-def explore(run_id: str, site: str, label: str, tuned: float | None, tail: str) -> None:
+def explore(run_id: str, site: str, label: str, tuned: float | None, tail: str, tag: str = "") -> None:
     """Draw the slider with curves, counts and the images between it and the tuned threshold."""
     with frame.caught():
+        if label not in cached.predictions(run_id, site).labels:
+            st.info(f"This model gave no scores of {label} at {site}.")
+            return
         table = asked.by_threshold(run_id, site, label)
         if table.empty:
             counts = asked.support(run_id, site, label)
             st.info(f"No curve for {label} at {site}: {words.undefined(counts['why_nan'])}.")
             return
         st.slider(
-            f"Threshold for {label} at {site}", 0.0, 1.0, start_of(tuned), 0.001, format="%.3f", key=key_of(label),
+            f"Threshold for {label} at {site}", 0.0, 1.0, start_of(tuned), 0.001, format="%.3f", key=key_of(label, tag),
             bind="query-params", help="An image is called positive at or above it.",
         )  # fmt: skip
-        at = value_of(label, tuned)
+        at = value_of(label, tuned, tag)
         counts = asked.confusion(run_id, site, label, at)
         left, right = st.columns([7, 5], gap="medium")
         with left:
@@ -87,13 +91,20 @@ def change(run_id: str, site: str, label: str, tuned: float, at: float) -> None:
     )
     if table.empty:
         return
+    seen = table[table["row"] >= 0] if Lab.here().store(site).exists() else table.iloc[:0]
+    if seen.empty:
+        st.caption(
+            f"No images to show: the lab holds none of {site} for these scores. Import the site under this name, then the "
+            "scores again."
+        )
+        return
     with st.container(horizontal=True, gap="small", key="panel_changed"):
-        for row in table.head(SHOWN).to_dict("records"):
+        for row in seen.head(SHOWN).to_dict("records"):
             truth = "present" if row["y"] == 1 else "absent"
             st.image(
                 pictures.radiograph(site, row["row"]), width=pictures.TILE, output_format="PNG",
                 caption=f"{words.number(row['score'])} · {truth} · now {row['group']}",
                 alt=f"{row['image_id']}: {label} {truth}, score {words.number(row['score'])}, called {now} now",
             )  # fmt: skip
-    if len(table) > SHOWN:
-        st.caption(f"The {SHOWN} with the lowest scores of {words.count(len(table))}.")
+    if len(table) > min(SHOWN, len(seen)):
+        st.caption(f"The {min(SHOWN, len(seen))} with the lowest scores of {words.count(len(table))}.")

@@ -8,6 +8,7 @@ Never: arithmetic on results.
 import pandas as pd
 import streamlit as st
 
+from cxrlab import studies
 from cxrlab.errors import CxrlabError, MissingInput
 from cxrlab.facts import suggest
 from cxrlab.paths import Lab
@@ -146,8 +147,8 @@ def matrix(study: Study, gaps: pd.DataFrame | None) -> None:
         generalization.matrix(gaps),
         "home-gaps",
         data=gaps,
-        caption=f"Home minus external AUROC; {words.legend()}. Run `{run_id}`, home {study.home}, seed {spec.seed}, "
-        f"uncertain labels: {spec.view.uncertain}; intervals over patients. Click a cell to open it.",
+        caption=f"Home minus external AUROC; {words.legend()}. Run `{run_id}`, home {study.home}; "
+        f"{studies.policy_of(spec)}; intervals over patients. Click a cell to open it.",
         alt=f"Matrix of AUROC gaps: {words.count(gaps['label'].nunique(), 'row')} of labels, one column a site.",
         select=True,
     )

@@ -36,7 +36,7 @@ def cuts(rows: pd.DataFrame, tuned_on: str, rule: str) -> str:
     """Say how many findings have a threshold, and why the others have none.
 
     Args:
-        rows: label, threshold, why_nan, rule, f1_default, f1_tuned.
+        rows: label, threshold, why_nan, rule, why_rule, f1_default, f1_tuned.
         tuned_on: such as "guangzhou val".
         rule: of the set.
     """
@@ -45,9 +45,26 @@ def cuts(rows: pd.DataFrame, tuned_on: str, rule: str) -> str:
     for row in rows[rows["threshold"].isna()].to_dict("records"):
         line += f" {row['label']}: {words.undefined(row['why_nan'])}."
     other = known[known["rule"] != rule] if "rule" in known else known.iloc[:0]
-    if len(other):
-        line += f" Too few positives for that rule, so cut by {other['rule'].iloc[0]}: {words.listing(list(other['label']))}."
+    for name, part in other.groupby("rule", sort=False):
+        whose = words.listing(list(part["label"]))
+        if (part["why_rule"] != "").any():
+            line += f" Too few positives for that rule, so cut by {name}: {whose}."
+        else:
+            line += f" Cut {name}: {whose}."
     return line
+
+
+def worth(low: float, high: float, site: str, label: str, *, recalibrated: bool) -> str:
+    """Say where the model is worth more than treating all or none; low, high: report.worth."""
+    whose = "recalibrated on home's validation rows" if recalibrated else "taken as probabilities as they are"
+    if not words.is_known(low):
+        return (
+            f"Scores of {label}, {whose}, are nowhere at *{site}* worth more than acting on all or on none."
+        )
+    return (
+        f"Scores of {label}, {whose}, are worth more at *{site}* than acting on all or on none for somebody who would act "
+        f"from a probability between {words.number(low)} and {words.number(high)}."
+    )
 
 
 def transfer(table: pd.DataFrame, home: str, label: str) -> str:

@@ -34,14 +34,21 @@ def test_thresholds_by_another_rule_are_named():
         {
             "label": ["Edema", "Pneumonia", "Fracture"],
             "threshold": [0.2, 0.3, NAN],
-            "rule": ["prevalence", "max-f1", "max-f1"],
+            "rule": ["prevalence", "by hand", "max-f1"],
+            "why_rule": ["12 positive images are too few", "", ""],
             "why_nan": ["", "", "no positive images"],
         }
     )
     line = sayings.cuts(rows, "nih val", "max-f1")
     assert "2 of 3 findings have a threshold" in line
     assert "Fracture: undefined (no positive images)" in line
-    assert "cut by prevalence: Edema." in line
+    assert "Too few positives for that rule, so cut by prevalence: Edema." in line
+    assert "Cut by hand: Pneumonia." in line
+
+
+def test_worth_is_said_with_its_range_or_denied():
+    assert "between .05 and .40" in sayings.worth(0.05, 0.4, "far", "Edema", recalibrated=True)
+    assert "nowhere at *far*" in sayings.worth(NAN, NAN, "far", "Edema", recalibrated=False)
 
 
 def test_a_cut_that_cannot_be_tuned_says_why_instead_of_a_number():

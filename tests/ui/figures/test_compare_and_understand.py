@@ -155,12 +155,30 @@ def test_a_threshold_tuned_on_external_labels_is_called_oracle():
             "tuned_at": ["home", "home", "far", "far"],
             "applied_at": ["home", "far", "home", "far"],
             "f1": [0.8, 0.6, 0.7, NAN],
+            "f1_retuned": [0.8, 0.65, 0.8, NAN],
+            "loss": [0.0, 0.05, 0.1, NAN],
+            "sensitivity": [0.9, 0.5, 0.7, NAN],
+            "sensitivity_retuned": [0.9, 0.7, 0.9, NAN],
+            "sensitivity_loss": [0.0, 0.2, 0.2, NAN],
             "threshold": [0.3, 0.3, 0.5, NAN],
             "oracle": [False, False, True, True],
             "why_nan": ["", "", "", "no positive images"],
         }
     )
-    assert {".80", ".60", ".70 oracle", "undefined"} == set(texts(thresholds.transfer(table)))
+    assert {".80", ".60 (−.05)", ".70 (−.10) oracle", "undefined"} == set(texts(thresholds.transfer(table)))
+    assert ".50 (−.20)" in texts(thresholds.transfer(table, "sensitivity"))
+
+
+def test_a_decision_curve_shows_the_model_beside_all_and_none():
+    one = {"threshold": [0.1, 0.2], "treat_all": [0.1, 0.0], "treat_none": [0.0, 0.0]}
+    table = pd.concat(
+        [pd.DataFrame({"method": name, **one, "model": model}) for name, model in (("none", [0.1, 0.05]), ("platt", [0.15, 0.1]))],
+        ignore_index=True,
+    )  # fmt: skip
+    names = [trace.name for trace in thresholds.benefit(table, "platt").data]
+    assert names == ["treat all", "treat none", "scores as they are", "recalibrated"]
+    alone = thresholds.benefit(table[table["method"] == "none"], "platt")
+    assert [trace.name for trace in alone.data] == names[:3]
 
 
 def quantiles():
