@@ -107,8 +107,13 @@ def _judge(gap: float, low: float, high: float, margin: float) -> tuple[str, str
         return BETTER, ""
     return (
         CANNOT_SAY,
-        f"the interval reaches from {low:.2f} to {high:.2f}: zero and more than ±{margin:g} both fit",
+        f"the interval reaches from {_signed(low)} to {_signed(high)}: zero and more than ±{margin:g} both fit",
     )
+
+
+def _signed(value: float) -> str:
+    text = f"{value:.2f}"
+    return "0.00" if float(text) == 0 else text.replace("-", "−")
 
 
 def holm(p: np.ndarray) -> np.ndarray:

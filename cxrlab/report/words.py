@@ -19,26 +19,27 @@ _VERBS = {
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Write a share as readers of medical tables expect it.
+    """Write a share as readers of medical tables expect it; what is below 1 never reads as 1.
 
-    >>> number(0.634), number(0.998), number(-0.052), number(float("nan"))
-    ('.63', '1.0', '−.05', 'undefined')
+    >>> [number(x) for x in (0.634, 0.998, 0.99996, 1.0, -0.052, float("nan"))]
+    ['.63', '.998', '>.999', '1.0', '−.05', 'undefined']
     """
     if np.isnan(value):
         return "undefined"
-    text = f"{abs(value):.{digits}f}"
-    if text.startswith("0"):
-        text = text[1:]
-    elif float(text) == 1:
-        text = "1.0"
-    return f"−{text}" if value < 0 and float(text) != 0 else text
+    size = abs(value)
+    text = f"{size:.{digits}f}"
+    if size < 1 and float(text) == 1:  # a perfect score is a claim; rounding may not make it
+        text = f"{size:.{digits + 1}f}"
+        text = text if float(text) < 1 else ">0." + "9" * (digits + 1)
+    text = "1.0" if size == 1 else text.replace("0.", ".", 1) if size < 1 else text
+    return f"−{text}" if value < 0 and size >= 0.5 * 10**-digits else text
 
 
 def estimate(value: float, low: float, high: float) -> str:
     """Write a number with its interval.
 
     >>> estimate(0.99, 0.982, 0.9991)
-    '.99 [.98, 1.0]'
+    '.99 [.98, .999]'
     """
     return number(value) if np.isnan(low) else f"{number(value)} [{number(low)}, {number(high)}]"
 

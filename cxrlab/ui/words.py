@@ -8,6 +8,8 @@ Never: streamlit, files, arithmetic beyond rounding.
 import math
 from collections.abc import Iterable, Sequence
 
+from cxrlab import report
+
 ACCENT = "#0B6E75"
 PANEL = "#0B0F14"  # behind every radiograph, in both themes
 GREY = "#7A7A7A"
@@ -80,13 +82,9 @@ def number(value: float | None, places: int = 2, reason: str = "") -> str:
     """Return a fraction as radiology prints it, without the leading zero.
 
     >>> number(0.874), number(-0.051), number(1.0), number(float("nan"), reason="one class only")
-    ('.87', '−.05', '1.00', 'undefined (one class only)')
+    ('.87', '−.05', '1.0', 'undefined (one class only)')
     """
-    if not is_known(value):
-        return undefined(reason)
-    text = f"{abs(value):.{places}f}".removeprefix("0") if abs(value) < 1 else f"{abs(value):.{places}f}"
-    is_zero = not float(f"{abs(value):.{places}f}")
-    return f"−{text}" if value < 0 and not is_zero else text
+    return report.number(value, places) if is_known(value) else undefined(reason)
 
 
 def interval(value: float | None, low: float, high: float, reason: str = "", places: int = 2) -> str:

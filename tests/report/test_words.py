@@ -7,7 +7,7 @@ from tests.planted_predictions import predictions
 
 def row(site, verdict, **more):
     base = {
-        "site": site, "label": "Pneumonia", "internal": 0.99, "internal_low": 0.98, "internal_high": 0.999,
+        "site": site, "label": "Pneumonia", "internal": 0.99, "internal_low": 0.98, "internal_high": 1.0,
         "external": 0.63, "external_low": 0.52, "external_high": 0.74, "gap": 0.36, "verdict": verdict, "n": 131,
         "why": "", "margin": 0.05,
     }  # fmt: skip
@@ -43,7 +43,8 @@ def test_a_study_without_external_sites_says_so():
 
 
 def test_numbers_are_written_as_medical_tables_do():
-    assert report.number(0.996) == "1.0"
+    assert report.number(0.996) == ".996"
+    assert report.number(1.0) == "1.0"
     assert report.number(1.25) == "1.25"
     assert report.number(-0.004) == ".00"
     assert report.estimate(0.5, np.nan, np.nan) == ".50"
