@@ -83,78 +83,62 @@ def matrix(
     Returns:
         A figure whose clicked point carries customdata [row, column].
     """
-    figure = go.Figure()
     at = {name: i for i, name in enumerate(rows)}
+    marks: list[dict[str, Any]] = []
     for kind, look in looks.items():
         part = cells[cells["kind"] == kind]
-        if part.empty:
-            continue
-        opaque = look.full.startswith("#")
-        fill = [mix(look.pale, look.full, s) if opaque else look.full for s in part["share"]]
-        figure.add_bar(
-            name=f"{look.sign} {kind}".strip(),
-            orientation="h",
-            y=[at[r] for r in part["row"]],
-            base=[columns.index(c) - 0.48 for c in part["column"]],
-            x=[0.96] * len(part),
-            width=0.92,
-            marker={
-                "color": fill,
-                "line": {"color": look.line, "width": 1},
-                "pattern": hatch(look.hatch, 0.2),
-            },
-            text=part["text"].tolist() if opaque else None,
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            constraintext="none",
-            textfont={"size": 13, "color": [ink_on(c) for c in fill]} if opaque else None,
-            customdata=part[["row", "column"]].to_numpy(),
-            hovertext=part["hover"].tolist(),
-            hovertemplate="%{hovertext}<extra></extra>",
-            unselected={"marker": {"opacity": 1}},  # a click chooses; it must not fade the rest
-        )
-        if not opaque:
-            # Plotly would choose an ink for a colour that is not there; text marks take the theme's own.
-            figure.add_scatter(
-                x=[columns.index(c) for c in part["column"]], y=[at[r] for r in part["row"]],
-                mode="text", text=part["text"].tolist(), textfont={"size": 13}, hoverinfo="skip",
-            )  # fmt: skip
+        if len(part):
+            marks += _marks(part, kind, look, at, columns)
     names = [f"<b>{r}</b>" if r == chosen else r for r in rows]
-    figure.update_layout(
-        barmode="overlay",
-        bargap=0,
-        showlegend=False,
-        height=46 + 34 * len(rows),
-        margin={"l": 0, "r": 0, "t": 34, "b": 4},
-        dragmode=False,
-    )
-    figure.update_xaxes(
-        side="top",
-        tickvals=list(range(len(columns))),
-        ticktext=columns,
-        range=[-0.5, len(columns) - 0.5],
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-    )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=names,
-        range=[len(rows) - 0.5, -0.5],
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-        automargin=True,
-    )
+    still = {"showgrid": False, "zeroline": False, "fixedrange": True}
+    shapes: list[dict[str, Any]] = []
     if chosen in at:
-        figure.add_shape(
-            type="rect", x0=-0.5, x1=len(columns) - 0.5, y0=at[chosen] - 0.49, y1=at[chosen] + 0.49,
-            line={"color": words.ACCENT, "width": 2},
-        )  # fmt: skip
+        shapes.append({
+            "type": "rect", "x0": -0.5, "x1": len(columns) - 0.5, "y0": at[chosen] - 0.49, "y1": at[chosen] + 0.49,
+            "line": {"color": words.ACCENT, "width": 2},
+        })  # fmt: skip
     if divide_after:
-        figure.add_hline(y=divide_after - 0.5, line={"color": LINE, "width": 1})
-    return figure
+        shapes.append({
+            "type": "line", "x0": 0, "x1": 1, "xref": "x domain", "y0": divide_after - 0.5, "y1": divide_after - 0.5,
+            "line": {"color": LINE, "width": 1},
+        })  # fmt: skip
+    # One dictionary, checked once: Plotly's update_… functions cost a click several times as much.
+    layout = {
+        "barmode": "overlay", "bargap": 0, "showlegend": False, "height": 46 + 34 * len(rows), "dragmode": False,
+        "margin": {"l": 0, "r": 0, "t": 34, "b": 4}, "shapes": shapes,
+        "xaxis": {"side": "top", "tickvals": list(range(len(columns))), "ticktext": columns,
+                  "range": [-0.5, len(columns) - 0.5], **still},
+        "yaxis": {"tickvals": list(range(len(rows))), "ticktext": names, "range": [len(rows) - 0.5, -0.5],
+                  "automargin": True, **still},
+    }  # fmt: skip
+    return go.Figure(marks, layout)
+
+
+def _marks(
+    part: pd.DataFrame, kind: str, look: Look, at: dict[str, int], columns: list[str]
+) -> list[dict[str, Any]]:
+    """Return the bars of one kind of cell; where they are clear, their texts as marks of their own."""
+    opaque = look.full.startswith("#")
+    fill = [mix(look.pale, look.full, s) if opaque else look.full for s in part["share"]]
+    across, down = [columns.index(c) for c in part["column"]], [at[r] for r in part["row"]]
+    bars = {
+        "type": "bar", "name": f"{look.sign} {kind}".strip(), "orientation": "h", "y": down,
+        "base": [x - 0.48 for x in across], "x": [0.96] * len(part), "width": 0.92,
+        "marker": {"color": fill, "line": {"color": look.line, "width": 1}, "pattern": hatch(look.hatch, 0.2)},
+        "textposition": "inside", "insidetextanchor": "middle", "textangle": 0, "constraintext": "none",
+        "customdata": part[["row", "column"]].to_numpy(), "hovertext": part["hover"].tolist(),
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "unselected": {"marker": {"opacity": 1}},  # a click chooses; it must not fade the rest
+    }  # fmt: skip
+    if opaque:
+        ink = {"size": 13, "color": [ink_on(c) for c in fill]}
+        return [bars | {"text": part["text"].tolist(), "textfont": ink}]
+    # Plotly would choose an ink for a colour that is not there; text marks take the theme's own.
+    said = {
+        "type": "scatter", "mode": "text", "x": across, "y": down, "text": part["text"].tolist(),
+        "textfont": {"size": 13}, "hoverinfo": "skip",
+    }  # fmt: skip
+    return [bars, said]
 
 
 def hatch(shape: str, opacity: float = 0.45) -> dict[str, Any]:
