@@ -142,7 +142,9 @@ def macro(
 
     Args:
         measured: from `measure`.
-        only: labels to average; None: every label whose AUROC has a standard error (two patients of each class).
+        only: labels to average, where they have a standard error (two patients of each class); None: every label with
+            MIN_PATIENTS of each class, or, where none has, every label with a standard error. One label with a handful
+            of positives would otherwise make the mean of eight firm ones unknowable.
         single: what `table_of(measured)` gave, when it is there already.
 
     Returns:
@@ -152,10 +154,13 @@ def macro(
     single = table_of(measured) if single is None else single
     wanted = single["label"].isin(measured.labels if only is None else list(only))
     usable = wanted & single["se"].notna()
+    firm = usable & (single[["pos_patients", "neg_patients"]].min(axis=1) >= MIN_PATIENTS)
+    if only is None and firm.any():
+        usable = firm
     used = np.flatnonzero(usable.to_numpy())
     left_out = single[wanted & ~usable]
     note = "; ".join(
-        f"without {row.label} ({row.why_nan or 'fewer than two patients of a class'})"
+        f"without {row.label} ({row.why_nan or row.note or 'fewer than two patients of a class'})"
         for row in left_out.itertuples()
     )
     y, patient = measured.y_true[:, used], measured.patient

@@ -227,3 +227,18 @@ def test_a_number_is_in_range_inside_its_interval_or_says_why_not(y_true, score,
         assert np.isnan(row.low) or row.low <= row.auroc + 1e-12
         assert np.isnan(row.high) or row.high >= row.auroc - 1e-12
         assert row.low != row.high
+
+
+def test_a_label_with_a_handful_of_positives_does_not_make_the_mean_unknowable():
+    rng = np.random.default_rng(5)
+    y = (rng.random((400, 3)) < 0.3).astype(float)
+    y[:, 2] = 0
+    y[:4, 2] = 1
+    score = rng.normal(size=y.shape) + 2 * y
+    measured = auroc.measure(y, score, np.arange(400), ["Edema", "Pneumonia", "Hernia"])
+    mean = auroc.macro(measured)
+    assert mean["labels"] == "Edema, Pneumonia"
+    assert mean["note"] == "without Hernia (4 positive patients)"
+    assert mean["high"] - mean["low"] < 0.15
+    alone = auroc.measure(y[:, 2:], score[:, 2:], np.arange(400), ["Hernia"])
+    assert auroc.macro(alone)["labels"] == "Hernia", "where no label is firm, the defined ones are averaged"
