@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import torch
 
-from cxrlab import devices
 from cxrlab.errors import BadRun, BadSpec
+from cxrlab.learning import devices
 from cxrlab.progress import Progress
 from cxrlab.store import Store
 

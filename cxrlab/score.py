@@ -13,9 +13,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from cxrlab import checkpoint, cohort, devices, feeds, files, inputs, predictions, spec, store, views
+from cxrlab import checkpoint, files, inputs, predictions, spec, store, views
 from cxrlab.checkpoint import Checkpoint
 from cxrlab.errors import BadRun
+from cxrlab.learning import cohort, devices, feeds
 from cxrlab.models.autoencoder import reconstruction_error
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress

@@ -17,17 +17,23 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cxrlab import checkpoint, devices, feeds, files, spec
+from cxrlab import checkpoint, files, spec
 from cxrlab.augment import AUGMENT
 from cxrlab.checkpoint import Checkpoint, Selection
-from cxrlab.efficiency import count_forward_flops, count_parameters, measure_inference, peak_memory_bytes
 from cxrlab.errors import BadRun
+from cxrlab.learning import devices, feeds
+from cxrlab.learning.efficiency import (
+    count_forward_flops,
+    count_parameters,
+    measure_inference,
+    peak_memory_bytes,
+)
+from cxrlab.learning.state import Training, prepare, restore, state_of
 from cxrlab.losses.masked_bce import masked_bce
 from cxrlab.metrics.auroc import auroc
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
 from cxrlab.spec import TrainSpec
-from cxrlab.training import Training, prepare, restore, state_of
 
 SAVE_EVERY = 20.0  # seconds: what a killed run loses at most
 WARM_UP = 0.05  # of all steps

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from cxrlab import checkpoint, devices, files, spec, store, train
+from cxrlab import checkpoint, files, spec, store, train
 from cxrlab.errors import BadRun, BadSpec, MissingInput
+from cxrlab.learning import devices
 from cxrlab.progress import Progress, read
 from tests import planted
 

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from cxrlab import phantom
 from cxrlab.bench.base import Line
-from cxrlab.feeds import ImageFeed
 from cxrlab.inputs import InputSpec, Resident, fit
+from cxrlab.learning.feeds import ImageFeed
 
 N_FILES, N_DISTINCT, N_RESIDENT = 192, 12, 2048
 SOURCE_PX, IMAGE_PX, BATCH = 1024, 224, 32

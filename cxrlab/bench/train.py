@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlab import devices, spec, store, train, training
+from cxrlab import spec, store, train
 from cxrlab.bench.base import Line
+from cxrlab.learning import devices
+from cxrlab.learning import state as training
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
 

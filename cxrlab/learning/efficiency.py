@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cxrlab import devices
+from cxrlab.learning import devices
 from cxrlab.models.base import Plan, build
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from cxrlab import cohort, store, views
+from cxrlab import store, views
 from cxrlab.errors import BadRun, BadSpec, MissingInput
 from cxrlab.labels import Evidence
+from cxrlab.learning import cohort
 from cxrlab.spec import ViewSpec
 from tests import planted
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from cxrlab import cohort, devices, feeds, inputs, spec
+from cxrlab import inputs, spec
 from cxrlab.checkpoint import Last, Selection
 from cxrlab.errors import BadRun, BadSpec
+from cxrlab.learning import cohort, devices, feeds
 from cxrlab.losses.masked_bce import positive_weight
 from cxrlab.models import MODELS
 from cxrlab.models.base import Loaded, Plan, build, load_first_weights

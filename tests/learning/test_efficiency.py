@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cxrlab import devices, efficiency
 from cxrlab.errors import BadInput
+from cxrlab.learning import devices, efficiency
 from cxrlab.models.base import Plan, build
 from cxrlab.spec import ModelSpec
 

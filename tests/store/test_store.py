@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cxrlab import store
 from cxrlab.errors import BadInput, BadStore, MissingInput, NoSpace
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LABELS = ("No Finding", "Pneumonia")
 HEADER = store.Header(
     "here", "A made-up site", "nowhere", LABELS, ledger=({"native": "x", "label": "Pneumonia"},)
