@@ -16,6 +16,7 @@ from cxrlab import spec as specs
 from cxrlab.commands import console
 from cxrlab.jobs import state
 from cxrlab.metrics import thresholds
+from cxrlab.metrics.auroc import MACRO
 from cxrlab.paths import RunPaths
 from cxrlab.predictions import Predictions
 from cxrlab.report import estimate, number
@@ -33,6 +34,11 @@ def tell(run: RunPaths, *, as_json: bool = False) -> None:
         return
     for task, tables in found.items():
         print(f"\n{studies.NAMES[task]} ({trained(run)[task]})")
+        # With one label the mean over labels would say the same line twice.
+        tables = {
+            name: table[table["label"] != MACRO] if _has_one_label(table) else table
+            for name, table in tables.items()
+        }
         for name, draw in (
             ("performance", _performance),
             ("gaps", _gaps),
@@ -143,6 +149,10 @@ def _reconstruction(table: pd.DataFrame) -> list[dict[str, str]]:
         }
         for _, row in table.iterrows()
     ]
+
+
+def _has_one_label(table: pd.DataFrame) -> bool:
+    return "label" in table and len(set(table["label"]) - {MACRO}) == 1
 
 
 def _or_why(text: str, why: Any) -> str:
