@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, frame, import_form, site_parts
+from cxrlab.ui import cached, frame, import_form, score_form, site_parts
 
 LOOK, IMPORT = "Look at the sites", import_form.DO
 TABS = ("What it holds", "Images", "What we did to it")
@@ -42,14 +42,16 @@ with frame.page("Sites", "What does each site hold, and what did we do to it?"):
         st.info("No site in this lab yet. Import one here, or build the demo study on Home.")
     do = st.segmented_control(
         "Do",
-        [LOOK, IMPORT],
+        [LOOK, IMPORT, score_form.DO],
         default=LOOK if names else IMPORT,
         required=True,
         key="do",
         bind="query-params",
         label_visibility="collapsed",
     )
-    if do == IMPORT or not names:
+    if do == score_form.DO:
+        score_form.draw()
+    elif do == IMPORT or not names:
         import_form.draw()
     else:
         chosen_site(names)

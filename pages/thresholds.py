@@ -3,17 +3,15 @@
 import streamlit as st
 
 from cxrlab import report, studies
-from cxrlab.paths import Lab
 from cxrlab.ui import (
     asked,
     asked_cuts,
     cached,
     choose,
     clicks,
-    cut_files,
     cutting,
     frame,
-    links,
+    keeping,
     ruling,
     sayings,
     words,
@@ -59,12 +57,17 @@ def page(study: choose.Study, run_id: str) -> None:
     elif section == WORTH:
         worth(study, run_id, site, label, tail)
     else:
-        keep(cuts, run_id, label, cutting.value_of(label, tuned, tag))
+        keeping.draw(cuts, run_id, label, cutting.value_of(label, tuned, tag))
 
 
 def travels(study: choose.Study, run_id: str, sites: tuple, label: str, cuts, tail: str) -> None:
     if not study.home or label not in cached.predictions(run_id, study.home).labels:
         base.empty(f"{study.said_home} has no validation rows of {label}, so no cut sets out from there.")
+        return
+    if len(sites) == 1:
+        base.empty(
+            f"no other site than {study.home} is chosen above and scored by this run, so no cut has travelled."
+        )
         return
     table = asked_cuts.transfer(run_id, study.home, sites[1:], label, cuts)
     st.markdown(sayings.transfer(table, study.home, label))
@@ -95,32 +98,6 @@ def worth(study: choose.Study, run_id: str, site: str, label: str, tail: str) ->
         caption=f"Net benefit of {label} at {site}: found, minus false alarms weighed by the odds of the probability from which "
         f"one would act. Recalibrated: {asked_cuts.METHOD}, on home's validation rows. {tail}",
     )  # fmt: skip
-
-
-def keep(cuts, run_id: str, label: str, here: float) -> None:
-    lab, tuned = Lab.here(), cuts.of(label)
-    if name := st.session_state.pop("kept-set", ""):
-        st.success(f"Kept as {name}; it stands in the study bar.", icon=":material/check:")
-        pages = (("Generalization", "generalization"), ("Heatmaps", "heatmaps"))
-        links.draw(("Cut with it on", [(text, links.address(to, cuts=name)) for text, to in pages]))
-    save, give, take = st.columns(3, gap="medium")
-    with save, st.form("keep"), frame.caught():
-        name = st.text_input("Name", placeholder="screening", help="Small letters, digits and hyphens.")
-        st.caption(f"The set above with {label} cut at the slider. It appears in the study bar.")
-        if st.form_submit_button("Save this set", icon=":material/save:"):
-            cut_files.save(lab, cut_files.moved(cuts, {} if here == tuned else {label: here}, name))
-            st.session_state["kept-set"] = name
-            st.rerun()
-    with give, st.container(border=True):
-        st.markdown("To a file")
-        st.caption("Every finding's threshold with its interval, rule and support, as JSON.")
-        st.download_button("Export JSON", lambda: cut_files.as_json(cuts), f"{cuts.name}-{run_id}.json", "application/json",
-                           icon=":material/download:", on_click="ignore")  # fmt: skip
-    with take, st.form("take", clear_on_submit=True), frame.caught():
-        upload = st.file_uploader("From a file", type="json", max_upload_size=1)
-        if st.form_submit_button("Import", icon=":material/upload:") and upload is not None:
-            st.session_state["kept-set"] = cut_files.take_in(lab, upload.name, upload.getvalue(), run_id).stem
-            st.rerun()
 
 
 def notes() -> None:

@@ -58,7 +58,7 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
     titles = [
         {"x": x, "y": 1, "xref": "paper", "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text,
          "font": {"size": 13}}
-        for x, text in ((0.275, "threshold"), (0.8, "F1: default → at the threshold"))
+        for x, text in ((0.275, "threshold"), (0.8, "F1"))
     ]  # fmt: skip
     names = [_name(row, row["label"] == chosen) for row in rows.to_dict("records")]
     y = {
