@@ -79,7 +79,8 @@ def test_an_empty_lab_is_told_how_to_begin(lab, capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_run_waits_shows_progress_and_prints_its_gaps(stub, capsys, tmp_path):
+def test_run_waits_shows_progress_and_prints_its_gaps(stub, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXRLAB_STUB_STEPS", "30")  # long enough to be seen training
     path = tmp_path / "spec.json"
     path.write_text(specs.dumps(train_spec()))
     assert main(["run", str(path), "--json"]) == 0
