@@ -118,10 +118,17 @@ def decision_curve(
 
 
 def worth(curve: pd.DataFrame, method: str) -> tuple[float, float]:
-    """Return the lowest and the highest threshold of a decision curve where a method beats treating all and none.
+    """Return the longest run of thresholds of a decision curve along which a method beats treating all and none.
 
-    Between them it may not everywhere; (NaN, NaN) where it nowhere does.
+    Returns:
+        (lowest, highest) of that run; (NaN, NaN) where it nowhere does. A point that wins alone, far out where a handful
+        of images decide, does not stretch it.
     """
-    of = curve[curve["method"] == method]
-    better = of[of["model"] > of[["treat_all", "treat_none"]].max(axis=1) + 1e-9]["threshold"]
-    return (float(better.min()), float(better.max())) if len(better) else (np.nan, np.nan)
+    of = curve[curve["method"] == method].sort_values("threshold")
+    better = (of["model"] > of[["treat_all", "treat_none"]].max(axis=1) + 1e-9).to_numpy()
+    if not better.any():
+        return np.nan, np.nan
+    runs = np.split(np.arange(len(better)), np.flatnonzero(np.diff(better)) + 1)
+    longest = max((run for run in runs if better[run[0]]), key=len)
+    at = of["threshold"].to_numpy()
+    return float(at[longest[0]]), float(at[longest[-1]])

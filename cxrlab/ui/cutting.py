@@ -66,16 +66,19 @@ def explore(run_id: str, site: str, label: str, tuned: float | None, tail: str, 
         with right:
             with st.container(horizontal=True, gap="medium"):
                 for name, attribute in NUMBERS:
-                    value = words.number(getattr(counts, attribute), reason=counts.why_nan(attribute))
-                    st.metric(name, value, width="content")
+                    st.metric(name, words.number(getattr(counts, attribute)), width="content")
+            for name, attribute in NUMBERS:
+                if why := counts.why_nan(attribute):
+                    st.caption(f"{name}: {words.undefined(why)}.")
             st.plotly_chart(
                 figures.confusion(vars(counts)), key="counts", config={"displayModeBar": False},
                 alt=f"TP {counts.tp:.0f}, FN {counts.fn:.0f}, FP {counts.fp:.0f}, TN {counts.tn:.0f}",
             )  # fmt: skip
             if there := pictures.mapped_sites(run_id, (site,)):
                 links.failures(there, label, ("at the tuned threshold",))
-        if words.is_known(tuned) and at != tuned:
-            change(run_id, site, label, tuned, at)
+        start = tuned if words.is_known(tuned) else asked.DEFAULT
+        if at != start:
+            change(run_id, site, label, start, at)
         else:
             st.caption("Move the slider to see the images whose call changes.")
 

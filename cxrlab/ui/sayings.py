@@ -42,8 +42,8 @@ def cuts(rows: pd.DataFrame, tuned_on: str, rule: str) -> str:
     """
     known = rows[rows["threshold"].notna()]
     line = f"Tuned on *{tuned_on}* by {rule}: {len(known)} of {words.count(len(rows), 'finding')} have a threshold."
-    for row in rows[rows["threshold"].isna()].to_dict("records"):
-        line += f" {row['label']}: {words.undefined(row['why_nan'])}."
+    for reason, part in rows[rows["threshold"].isna()].groupby("why_nan", sort=False):
+        line += f" {words.listing(list(part['label']))}: {words.undefined(reason)}."
     other = known[known["rule"] != rule] if "rule" in known else known.iloc[:0]
     for name, part in other.groupby("rule", sort=False):
         whose = words.listing(list(part["label"]))

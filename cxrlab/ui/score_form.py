@@ -24,7 +24,7 @@ from cxrlab.ui import choose, frame, links, words
 from cxrlab.ui.figures import base
 
 DO = "Scores from elsewhere"
-BY_NAME = ""  # whatever the name says
+BY_NAME = "not said"
 MEANINGS = (
     BY_NAME,
     *columns.FACTS,
@@ -63,8 +63,8 @@ def draw() -> None:
         run = st.text_input("Name of the run", key="scores-run", placeholder="from the file's name",
                             help="The same name again adds a site to the run.")  # fmt: skip
         as_home = st.toggle(
-            "The model was trained at this site, on other images", key="scores-home",
-            help="A third of the patients then tune the thresholds; the others are test rows.",
+            "The model was trained here", key="scores-home",
+            help="At this site, on other images. A third of the patients then tune the thresholds; the others are test rows.",
         )  # fmt: skip
         with st.expander("Other truths, and replacing"):
             truths = st.text_area(
@@ -120,11 +120,15 @@ def _meanings(path: Path, name: str) -> tuple[tuple[str, str], ...]:
     edited = st.data_editor(
         rows, key=f"scores-columns-{name}", hide_index=True, disabled=["column", "first cells"], height=280,
         column_config={"means": st.column_config.SelectboxColumn(
-            "means", options=[*MEANINGS, *extra], help="prob: a probability, y: the truth. Empty: text is kept as a property to "
+            "means", options=[*MEANINGS, *extra], help="prob: a probability, y: the truth. Not said: text is kept as a property to "
             "look at apart, numbers are left out.")},
     )  # fmt: skip
-    changed = [(c, new or columns.SKIP) for c, old, new in zip(rows["column"], rows["means"], edited["means"], strict=True)
-               if (new or BY_NAME) != old]  # fmt: skip
+    now = edited["means"].fillna(BY_NAME)
+    changed = [
+        (column, columns.SKIP if new == BY_NAME else new)
+        for column, old, new in zip(rows["column"], rows["means"], now, strict=True)
+        if new != old
+    ]
     return tuple(changed)
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
@@ -128,3 +129,10 @@ def test_an_undefined_threshold_gives_reasons():
     home = predictions("home", home=True)
     cut = ThresholdSet("x", "r", "", "", {"Edema": Threshold(why_nan="none")})
     assert report.decomposition(home, [home], cut, ("Edema",)).why_nan[0] == "home has no threshold"
+
+
+def test_worth_is_the_longest_run_that_beats_both():
+    curve = pd.DataFrame({"method": "platt", "threshold": [0.1, 0.2, 0.3, 0.4, 0.9], "treat_all": [0.3, 0, 0, 0, 0],
+                          "treat_none": 0.0, "model": [0.2, 0.1, 0.1, 0.0, 0.1]})  # fmt: skip
+    assert report.worth(curve, "platt") == (0.2, 0.3)
+    assert np.isnan(report.worth(curve.assign(model=-1.0), "platt")).all()

@@ -39,3 +39,24 @@ def test_a_head_on_latents_is_a_task_of_its_own(latents_of, task):
         model=spec.ModelSpec(name=network, latents_of=latents_of),
     )
     assert choose.task_of(made) == task
+
+
+def test_imported_scores_join_the_runs_of_their_home_or_stand_under_an_unknown_one(lab):
+    def write(name, home):
+        files_of = [{"site": "clinic", "file": "a.csv", "digest": "0", "columns": {}}]
+        made = spec.build({"kind": "import", "name": name, "home": home, "files": files_of})
+        files.write_json(lab.run(made.run_id).spec, made.model_dump(mode="json"))
+        files.write_text(lab.run(made.run_id).predictions("clinic"), "scores")
+
+    write("vendor", "")
+    write("colleague", "clinic")
+    known = choose.homes(choose.shown_runs())
+    assert known == {"clinic": ["import-colleague"], choose.UNKNOWN: ["import-vendor"]}
+    assert choose.train_runs() == {}
+    assert choose.is_imported("import-vendor")
+
+
+def test_an_unknown_home_is_no_site():
+    study = choose.Study("", ("clinic",), {}, None, False)
+    assert study.sites == ("clinic",)
+    assert study.said_home == "a site that is not known"

@@ -14,6 +14,7 @@ from cxrlab.ui import words
 from cxrlab.ui.figures import cells
 from cxrlab.ui.figures.cells import LINE, axis
 
+SHORT = 24  # letters of a reason that fit beside the axis; longer ones stand in the first line
 DEFAULT = 0.5  # where a network is cut when nobody has tuned anything
 # F1, sensitivity, specificity, PPV: colour and dash, so that the four lines differ in print too.
 MEASURES = {
@@ -51,7 +52,7 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
         "%{customdata[2]:,} negative images<extra></extra>",
     }  # fmt: skip
     said = [
-        {"x": 0.02, "y": at[row["label"]], "xref": "x", "yref": "y", "text": words.undefined(row["why_nan"]),
+        {"x": 0.02, "y": at[row["label"]], "xref": "x", "yref": "y", "text": words.undefined(row["why_nan"] if len(row["why_nan"]) <= SHORT else "see above"),
          "showarrow": False, "xanchor": "left", "font": {"size": 12}}
         for row in rows[rows["threshold"].isna()].to_dict("records")
     ]  # fmt: skip
@@ -182,7 +183,7 @@ def benefit(table: pd.DataFrame, method: str) -> go.Figure:
          "y": of[column].to_numpy(), "hovertemplate": f"{name}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>"}
         for name, of, column, line in kinds if len(of)
     ]  # fmt: skip
-    most = max(float(first["treat_all"].max()), float(table["model"].max()), 0.01)
+    most = max(float(first["treat_all"].max()), float(table["model"].max()), 1e-6)
     layout = {
         "height": 340, "margin": {"l": 8, "r": 16, "t": 36, "b": 8}, "showlegend": True, "dragmode": False,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "reversed"},
