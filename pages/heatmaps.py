@@ -10,6 +10,9 @@ SCALES = {"each its own": False, "one for all": True}
 def page(study: choose.Study) -> None:
     run_id = study.runs.get("labels")
     sites = pictures.mapped_sites(run_id, study.sites) if run_id else []
+    if not sites and run_id and choose.is_imported(run_id):
+        st.info("The scores of this run were imported: without its network no heatmap can be drawn.")
+        return
     if not sites:
         st.info("No heatmaps yet: they are drawn last, after the thresholds are tuned at home.")
         frame.link("runs", "See how far the runs are", icon=":material/list_alt:")

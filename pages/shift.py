@@ -112,7 +112,9 @@ def chart(study: choose.Study, run_id: str, sites: tuple[str, ...], tail: str) -
 
 
 def nothing_yet(study: choose.Study) -> None:
-    st.info(f"No autoencoder of {study.home} has scores yet; this page compares its reconstruction errors.")
+    st.info(
+        f"No autoencoder of {study.said_home} has scores yet; this page compares its reconstruction errors."
+    )
     begun = [r for r in study.unfinished if cached.run_spec(r).task == "autoencoder"]
     if begun:
         state = cached.status(begun[0]).state

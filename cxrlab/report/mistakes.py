@@ -23,7 +23,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def co_errors(predictions: Predictions, thresholds: ThresholdSet) -> pd.DataFrame:
+def co_errors(predictions: Predictions, thresholds: ThresholdSet, label: str | None = None) -> pd.DataFrame:
     """Return how often two labels are wrong on the same image.
 
     A missed label (FN) can only be missed where it is there, a false alarm (FP) only where it is not, so each pair is
@@ -32,6 +32,7 @@ def co_errors(predictions: Predictions, thresholds: ThresholdSet) -> pd.DataFram
     Args:
         predictions: of one site; test and external rows count.
         thresholds: labels without one are left out.
+        label: only pairs with this one, and p_holm over these; None: all pairs.
 
     Returns:
         COLUMNS, the strongest first; phi and p are NaN, and why_nan says so, below 10 patients with
@@ -47,7 +48,7 @@ def co_errors(predictions: Predictions, thresholds: ThresholdSet) -> pd.DataFram
     }
     called = {label: of[label].score >= thresholds.of(label) for label in labels}
     for (a, kind), (b, other) in itertools.combinations(itertools.product(labels, KINDS), 2):
-        if a == b:
+        if a == b or label not in (None, a, b):
             continue
         can = np.flatnonzero(masks[a, kind] & masks[b, other])
         wrong_a, wrong_b = (

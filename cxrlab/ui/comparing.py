@@ -28,9 +28,9 @@ def runs(run_id: str, label: str) -> None:
     alike = [name for name, spec in known.items() if choose.home_of(spec) == home]
     first = [run_id, *(name for name in alike if name != run_id)][:MOST]
     names = standings.short_names(known)
+    # Options are run ids, not short names: a link must mean the same runs when others have joined them.
     chosen = st.multiselect(
-        "Runs", list(known), default=first, key="compare", bind="query-params", max_selections=MOST,
-        format_func=names.get, help="Two to twelve. Runs of one home can be ranked by what they lose, too.",
+        "Runs", list(known), default=first, key="compare", bind="query-params", max_selections=MOST, help="Two to twelve. Runs of one home can be ranked by what they lose, too.",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, wrap=True, key="view",
@@ -61,8 +61,17 @@ def _tail(chosen: tuple[str, ...]) -> str:
     return f"{words.count(len(chosen), 'run')}; on the rows that all of them scored, paired; 95 per cent over patients."
 
 
+def _left_out(table, place) -> None:
+    """Say at which sites the chosen runs share no image or no finding."""
+    there = set(table.loc[table["what"] == "external", "site"])
+    gone = [site for site in place.externals if site not in there]
+    if gone:
+        st.caption(f"At {words.listing(gone)} these runs share no image, or not this finding; left out.")
+
+
 def ranking(chosen: tuple[str, ...], place, of: str, said: str, names: dict[str, str]) -> None:
     table = measured.ranks(chosen, place.home, place.externals, of)
+    _left_out(table, place)
     table = table[(table["site"] == "") & table["rank"].notna()]
     if table.empty:
         base.empty(f"{said} is undefined at every site that these runs share.")
@@ -84,6 +93,10 @@ def ranking(chosen: tuple[str, ...], place, of: str, said: str, names: dict[str,
 
 def pairs(chosen: tuple[str, ...], place, of: str, said: str, names: dict[str, str]) -> None:
     table = measured.pairs(chosen, place.home, place.externals, of)
+    _left_out(table, place)
+    if table.empty:
+        base.empty(f"{said} is undefined at every site that these runs share.")
+        return
     wheres = standings.places(table)
     where = st.segmented_control("Where", list(wheres), default=next(iter(wheres)), required=True, wrap=True,
                                  key="where", bind="query-params")  # fmt: skip

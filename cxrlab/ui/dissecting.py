@@ -19,7 +19,6 @@ METHODS = {
     "isotonic": "isotonic",
     "intercept only": "intercept",
 }
-MISTAKES = 12  # pairs of mistakes that are listed; the CSV has all
 
 
 def lost(look: Look) -> None:
@@ -48,13 +47,14 @@ def lost(look: Look) -> None:
         told.at_one_prevalence(same), "at-one-prevalence", alt=f"{label} at one prevalence, one row a site"
     )
     with st.container(horizontal=True, wrap=False):
-        st.caption(f"As it is → at home's prevalence. {look.tail}", width="stretch")
+        st.caption(f"As it is → at home's prevalence; no intervals. {look.tail}", width="stretch")
         base.export(same, "at-one-prevalence")
 
 
 def calibration(look: Look) -> None:
     """Whether a score means what it says, before and after recalibration at home."""
     label, home = look.label, look.study.home
+    name = measured.NONE
     with st.container(horizontal=True, vertical_alignment="bottom"):
         site = look.choose_site()
         if home:
@@ -73,7 +73,7 @@ def calibration(look: Look) -> None:
             base.empty(f"{site} has no image with a truth and a score for {label}.")
         else:
             base.show(
-                calibration_figures.reliability(bins, look.study.colours()[site]), "reliability", data=bins,
+                calibration_figures.reliability(bins, look.study.colours()[site], name), "reliability", data=bins,
                 caption=f"{label} at {site}; bins of equal mass, bars: 95 per cent over patients; dashed: said is seen. "
                 f"{look.tail}", alt=told.calibration(table, site, label, method),
             )  # fmt: skip
@@ -136,17 +136,17 @@ def mistakes(look: Look) -> None:
         base.empty(f"a mistake needs a threshold: {words.undefined(look.why_no_cut)}.")
         return
     site = look.choose_site()
-    table = measured.co_errors(look.run_id, site, look.study.threshold_set)
-    st.markdown(told.mistakes(table, site))
+    table = measured.co_errors(look.run_id, site, look.label, look.study.threshold_set)
+    st.markdown(told.mistakes(table, site, look.label))
     base.table(
-        told.mistake_rows(table, look.label, MISTAKES),
+        told.mistake_rows(table, look.label),
         "mistakes",
         alt=f"Mistakes that come together at {site}",
     )
     with st.container(horizontal=True, wrap=False):
         st.caption(
-            f"Pairs with {look.label} first, then the strongest of the others, among images where both mistakes were "
-            "possible; p over patients, after Holm over all pairs; *expected*: as if one mistake knew nothing of the "
+            f"Mistakes on {look.label} and on each other finding, the strongest first, among images where both mistakes were "
+            "possible; p over patients, after Holm over these pairs; *expected*: as if one mistake knew nothing of the "
             f"other. {look.tail}", width="stretch",
         )  # fmt: skip
         base.export(table, "mistakes")

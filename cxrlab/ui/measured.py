@@ -126,14 +126,14 @@ def _subgroups(keys: tuple, run_id: str, site: str, label: str, threshold: float
     return report.subgroups(cached.predictions(run_id, site), label, threshold)
 
 
-def co_errors(run_id: str, site: str, threshold_set) -> pd.DataFrame:
-    """Return report.co_errors at one site."""
-    return _co_errors(_keys(run_id, (site,)), repr(threshold_set), run_id, site, threshold_set)
+def co_errors(run_id: str, site: str, label: str, threshold_set) -> pd.DataFrame:
+    """Return report.co_errors at one site, pairs with one label."""
+    return _co_errors(_keys(run_id, (site,)), repr(threshold_set), run_id, site, label, threshold_set)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _co_errors(keys: tuple, of_set: str, run_id: str, site: str, _set) -> pd.DataFrame:
-    return report.co_errors(cached.predictions(run_id, site), _set)
+def _co_errors(keys: tuple, of_set: str, run_id: str, site: str, label: str, _set) -> pd.DataFrame:
+    return report.co_errors(cached.predictions(run_id, site), _set, label)
 
 
 def readers(run_id: str, sites: tuple[str, ...]) -> dict[str, list[str]]:

@@ -25,16 +25,19 @@ class Meeting:
 
 
 def short_names(specs: dict[str, object]) -> dict[str, str]:
-    """Return run → a name that fits on an axis and is its own: network, home, seed, digits; an import's own name."""
-    said = {}
+    """Return run → a name that fits on an axis and is its own: the network, and what else tells it from the others."""
+    trained = [spec for spec in specs.values() if spec.kind == "train"]
+    homes, seeds = {spec.view.source for spec in trained}, {spec.seed for spec in trained}
+    said: dict[str, str] = {}
     for run_id, spec in specs.items():
         if spec.kind == "import":
             said[run_id] = f"{spec.name} (imported)"
         else:
-            said[run_id] = (
-                f"{spec.model.name}, {'+'.join(spec.view.source)}, seed {spec.seed} · {run_id[-4:]}"
-            )
-    return said
+            home = "+".join(spec.view.source) if len(homes) > 1 else ""
+            seed = f"seed {spec.seed}" if len(seeds) > 1 else ""
+            said[run_id] = ", ".join(filter(None, (spec.model.name, home, seed)))
+    names = list(said.values())
+    return {run: f"{name} · {run[-4:]}" if names.count(name) > 1 else name for run, name in said.items()}
 
 
 def meeting(chosen: tuple[str, ...], specs: dict[str, object]) -> Meeting:
@@ -77,7 +80,8 @@ def ranking(table: pd.DataFrame, names: dict[str, str], said: str) -> str:
 def rank_rows(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """Return report.rank_runs in words."""
     questions = {"internal": "at home", "external": "elsewhere (mean)", "gap": "lost (mean)"}
-    rows = table.sort_values(["what", "rank"]).to_dict("records")
+    order = list(questions)
+    rows = sorted(table.to_dict("records"), key=lambda r: (order.index(r["what"]), r["rank"]))
     return pd.DataFrame(
         {
             "by": [questions[r["what"]] for r in rows],

@@ -190,33 +190,38 @@ def group_rows(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def mistakes(table: pd.DataFrame, site: str) -> str:
-    """Say which two mistakes come together most."""
+def mistakes(table: pd.DataFrame, site: str, label: str) -> str:
+    """Say which mistake comes with one on `label` most."""
     known = table[(table["p_holm"] < 0.05) & (table["ratio"] > 1)]
     if known.empty:
-        return f"At *{site}*, no two mistakes come together more often than chance allows to tell."
+        return (
+            f"At *{site}*, no other mistake comes with one on {label} more often than chance allows to tell."
+        )
     row = known.iloc[0]
     return (
-        f"At *{site}*, {row['label']} {KINDS[row['kind']]} and {row['other']} {KINDS[row['other_kind']]} come together most: "
-        f"on {words.count(row['both'], 'image')}, {row['ratio']:.1f} times as many as expected."
+        f"At *{site}*, {row['label']} {KINDS[row['kind']]} and {row['other']} {KINDS[row['other_kind']]} come together: on "
+        f"{words.count(row['both'], 'image')}, {row['ratio']:.1f} times as many as expected."
     )
 
 
-def mistake_rows(table: pd.DataFrame, label: str, most: int) -> pd.DataFrame:
-    """Return report.co_errors in words: pairs with `label` first, then the strongest of the others, `most` of them."""
-    with_label = (table["label"] == label) | (table["other"] == label)
-    rows = pd.concat([table[with_label], table[~with_label]]).head(most).to_dict("records")
-    return pd.DataFrame(
-        {
-            "mistake": [f"{r['label']} {KINDS[r['kind']]}" for r in rows],
-            "with": [f"{r['other']} {KINDS[r['other_kind']]}" for r in rows],
-            "both": [words.count(r["both"]) for r in rows],
-            "expected": [f"{r['expected']:.1f}" if words.is_known(r["expected"]) else "–" for r in rows],
-            "correlation": [words.number(r["phi"], 2, r["why_nan"]) for r in rows],
-            "p": [words.number(r["p_holm"], 3) if words.is_known(r["p_holm"]) else "–" for r in rows],
-            "among": [words.count(r["n"], "image") for r in rows],
-        }
-    )
+def mistake_rows(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Return report.co_errors in words, `label` always on the left."""
+    sides = (("label", "kind"), ("other", "other_kind"))
+    out = []
+    for row in table.to_dict("records"):
+        mine, other = sides if row["label"] == label else sides[::-1]
+        out.append(
+            {
+                "mistake": f"{row[mine[0]]} {KINDS[row[mine[1]]]}",
+                "with": f"{row[other[0]]} {KINDS[row[other[1]]]}",
+                "both": words.count(row["both"]),
+                "expected": f"{row['expected']:.1f}" if words.is_known(row["expected"]) else "–",
+                "correlation": words.number(row["phi"], 2, row["why_nan"]),
+                "p": words.number(row["p_holm"], 3) if words.is_known(row["p_holm"]) else "–",
+                "among": words.count(row["n"], "image"),
+            }
+        )
+    return pd.DataFrame(out)
 
 
 def label_noise(table: pd.DataFrame) -> str:

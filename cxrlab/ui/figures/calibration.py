@@ -15,12 +15,13 @@ from cxrlab.ui.figures.cells import LINE, axis
 BEFORE = "none"
 
 
-def reliability(bins: pd.DataFrame, colour: str) -> go.Figure:
+def reliability(bins: pd.DataFrame, colour: str, after: str) -> go.Figure:
     """Draw what was seen over what was said, before (hollow) and after one recalibration, with intervals.
 
     Args:
         bins: method ("none" is before), said, seen, low, high, n, n_patients; a row a bin of equal mass.
         colour: of the site.
+        after: what the recalibration is called.
     """
     figure = go.Figure()
     top = max(0.02, *bins["said"], *bins["high"].dropna(), *bins["seen"].dropna())
@@ -33,7 +34,7 @@ def reliability(bins: pd.DataFrame, colour: str) -> go.Figure:
         part, before = bins[bins["method"] == method], method == BEFORE
         shade = words.GREY if before else colour
         figure.add_scatter(
-            x=part["said"], y=part["seen"], mode="lines+markers", name="as scored" if before else f"after {method}",
+            x=part["said"], y=part["seen"], mode="lines+markers", name="as scored" if before else f"after {after}",
             line={"color": shade, "width": 1 if before else 2, "dash": "dot" if before else "solid"},
             marker={"symbol": "circle-open" if before else "circle", "size": 9, "color": shade},
             error_y={"type": "data", "symmetric": False, "array": part["high"] - part["seen"],

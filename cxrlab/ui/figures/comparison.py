@@ -55,19 +55,19 @@ def pairs(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
         names: run → short name.
     """
     said = [f"{names[r['a']]} − {names[r['b']]}" for r in table.to_dict("records")]
-    apart = (table["low"] > 0) | (table["high"] < 0)
+    apart = table["p_holm"] < 0.05
     figure = go.Figure()
     figure.add_vline(x=0, line={"color": LINE, "width": 1, "dash": "dash"})
     for is_apart, symbol, name in (
-        (True, "circle", "interval leaves zero out"),
-        (False, "circle-open", "it does not"),
+        (True, "circle", "differs by more than chance (Holm)"),
+        (False, "circle-open", "cannot be told"),
     ):
         part = table[apart == is_apart]
         if part.empty:
             continue
         figure.add_scatter(
             x=part["difference"], y=[said[i] for i in part.index], mode="markers", name=name,
-            marker={"symbol": symbol, "size": 10, "color": cells.TEAL, "line": {"width": 2}},
+            marker={"symbol": symbol, "size": 10, "color": cells.TEAL, "line": {"width": 2, "color": cells.TEAL}},
             error_x={"type": "data", "symmetric": False, "array": part["high"] - part["difference"],
                      "arrayminus": part["difference"] - part["low"], "color": cells.TEAL, "thickness": 2, "width": 4},
             customdata=part[["p_holm"]].to_numpy(),
@@ -173,7 +173,7 @@ def seeds(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(**axis(title="AUROC"))
     figure.update_yaxes(
-        tickvals=list(range(len(said))), ticktext=said, range=[len(said) - 0.5, -0.5], fixedrange=True,
+        zeroline=False, tickvals=list(range(len(said))), ticktext=said, range=[len(said) - 0.5, -0.5], fixedrange=True,
         showgrid=False, automargin=True,
     )  # fmt: skip
     return figure

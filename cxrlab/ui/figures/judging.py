@@ -27,7 +27,10 @@ def losses(table: pd.DataFrame) -> go.Figure:
         table: site, home, outside, loss, ranking, transfer, prevalence; rows without NaN.
     """
     figure = go.Figure()
-    sites = table["site"].tolist()
+    sites = [
+        f"{r['site']}<br>{words.number(r['home'])} → {words.number(r['outside'])}"
+        for r in table.to_dict("records")
+    ]
     for column, (name, colour, hatch) in PARTS.items():
         figure.add_bar(
             orientation="h", y=sites, x=table[column], name=name, width=0.5,
@@ -37,10 +40,8 @@ def losses(table: pd.DataFrame) -> go.Figure:
             hovertemplate=f"%{{y}}: {name} %{{x:+.3f}}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
-        x=table["loss"], y=sites, mode="markers+text", name="their sum: F1 at home − F1 there",
-        marker={"symbol": "diamond-open", "size": 12, "color": cells.TEAL, "line": {"width": 2}},
-        text=[f" {words.number(r['home'])} → {words.number(r['outside'])}" for r in table.to_dict("records")],
-        textposition="top right", textfont={"size": 12}, cliponaxis=False,
+        x=table["loss"], y=sites, mode="markers", name="their sum",
+        marker={"symbol": "diamond", "size": 13, "color": cells.PAPER, "line": {"width": 2.5, "color": cells.INK}},
         hovertemplate="%{y}: loss of F1 %{x:+.3f}<extra></extra>",
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": LINE, "width": 1})
@@ -48,7 +49,7 @@ def losses(table: pd.DataFrame) -> go.Figure:
         barmode="relative", height=110 + 62 * len(sites), margin={"l": 0, "r": 60, "t": 34, "b": 40}, dragmode=False,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     )  # fmt: skip
-    figure.update_xaxes(**axis(title="Loss of F1 (left of zero: a gain)"))
+    figure.update_xaxes(**axis(title="F1 at home − F1 there (left of zero: a gain)"))
     figure.update_yaxes(fixedrange=True, autorange="reversed", showgrid=False, automargin=True)
     return figure
 
@@ -70,7 +71,7 @@ def groups(table: pd.DataFrame, whole: float) -> go.Figure:
         figure.add_scatter(
             x=part["auroc"], y=[names[i] for i in part.index], mode="markers",
             name="fewer than ten patients of a class" if small else "supported",
-            marker={"symbol": symbol, "size": 10, "color": cells.TEAL, "line": {"width": 2}},
+            marker={"symbol": symbol, "size": 10, "color": cells.TEAL, "line": {"width": 2, "color": cells.TEAL}},
             error_x={"type": "data", "symmetric": False, "array": part["high"] - part["auroc"],
                      "arrayminus": part["auroc"] - part["low"], "color": cells.TEAL, "thickness": 2, "width": 4},
             customdata=part[["n_pos", "n_neg"]].to_numpy(),
@@ -115,7 +116,7 @@ def readers(table: pd.DataFrame) -> go.Figure:
     ):
         figure.add_scatter(
             x=table[value], y=names, mode="markers", name=name,
-            marker={"symbol": symbol, "size": 12, "color": cells.TEAL, "line": {"width": 2}},
+            marker={"symbol": symbol, "size": 12, "color": cells.TEAL, "line": {"width": 2, "color": cells.TEAL}},
             error_x={"type": "data", "symmetric": False, "array": table[f"{prefix}_high"] - table[value],
                      "arrayminus": table[value] - table[f"{prefix}_low"], "color": cells.TEAL, "width": 4},
             hovertemplate=f"%{{y}}: {name} %{{x:.3f}}<extra></extra>",
