@@ -40,14 +40,14 @@ def run() -> list[Line]:
 def first_page(lab: Path) -> float:
     """Return the seconds from starting a server over `lab` to the end of its first page's script."""
     began = time.perf_counter()
-    with serving(lab) as port:
+    with serving(lab) as (port, _):
         asyncio.run(asyncio.wait_for(_one_script_run(port), GIVE_UP))
         return time.perf_counter() - began
 
 
 @contextlib.contextmanager
-def serving(lab: Path) -> Iterator[int]:
-    """Serve the app over `lab` on a free port, from when it answers until the block ends."""
+def serving(lab: Path) -> Iterator[tuple[int, int]]:
+    """Serve the app over `lab`, from when it answers until the block ends; give its port and its process id."""
     root = Path(cxrlab.__file__).parents[1]
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -63,7 +63,7 @@ def serving(lab: Path) -> Iterator[int]:
             if server.poll() is not None or time.perf_counter() - began > GIVE_UP:
                 raise BadRun(f"the server did not start; run `{' '.join(command)}` to see why.")
             time.sleep(0.01)
-        yield port
+        yield port, server.pid
     finally:
         server.terminate()
         server.wait(20)
