@@ -57,14 +57,14 @@ def panel(runs: dict[str, Predictions], label: str = MACRO) -> Panel:
     if label != MACRO:
         for one in runs.values():
             rows.check_label(one, label)
-        runs = {name: only_label(one, label) for name, one in runs.items()}
+        runs = {name: _only(one, label) for name, one in runs.items()}
     shared = rows.together(list(runs.values()))
     patients = shared[0].table["patient_id"].to_numpy()
     measured = [auroc.measure(one.y_true(), one.logit(), patients, one.labels) for one in shared]
     return panel_of(tuple(runs), measured, label)
 
 
-def only_label(one: Predictions, label: str) -> Predictions:
+def _only(one: Predictions, label: str) -> Predictions:
     """Return the predictions with one label, so that no other column is copied."""
     facts = ["image_id", "row", "patient_id", "split", "age_years", "sex", "view"]
     table = one.table[[*facts, f"y:{label}", f"logit:{label}"]]

@@ -7,7 +7,7 @@ Never: arithmetic on results.
 
 import streamlit as st
 
-from cxrlab.ui import links, measured, told, words
+from cxrlab.ui import cached, links, measured, told, words
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import calibration as calibration_figures
 from cxrlab.ui.figures import judging as judging_figures
@@ -113,7 +113,8 @@ def groups(look: Look) -> None:
         base.empty(f"{site} says nothing of its patients that tells two groups apart.")
         return
     st.markdown(told.groups(table, site, look.label))
-    whole = measured.numbers(look.run_id, (site,), look.study.threshold_set, look.label)["auroc"].iloc[0]
+    one = cached.performance(look.run_id, site)
+    whole = one.loc[one["label"] == look.label, "auroc"].iloc[0]
     left, right = st.columns([5, 7], gap="medium")
     with left:
         base.show(judging_figures.groups(table, whole), "groups", data=table,

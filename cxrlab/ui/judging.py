@@ -68,7 +68,7 @@ def finding(look: Look, gaps) -> None:
         published(look, points)
     with right:
         if words.is_known(look.cut):
-            counts = asked.confusions(run_id, sites, label, look.cut)
+            counts = measured.confusions(run_id, sites, label, look.cut)
             base.show(
                 figures.confusion(counts), "confusion", data=counts,
                 caption=f"{label} cut at {words.number(look.cut, 3)} ({study.threshold_set.rule}, tuned on "
@@ -133,11 +133,11 @@ def numbers(look: Look) -> None:
     st.subheader("All numbers", anchor=False)
     which = st.segmented_control("Rows", [look.label, *look.sites], default=look.label, required=True, key="rows",
                                  label_visibility="collapsed", wrap=True)  # fmt: skip
-    one = which == look.label
-    part = measured.numbers(
-        look.run_id, look.sites if one else (which,), look.study.threshold_set, look.label if one else ""
-    )
-    by = "site" if one else "label"
+    by = "site" if which == look.label else "label"
+    # All findings are measured at once: the next finding then costs nothing.
+    part = asked.performances(look.run_id, look.sites if by == "site" else (which,), look.study.threshold_set)
+    if by == "site":
+        part = part[part["label"] == which].reset_index(drop=True)
     base.table(sayings.performance(part, by), "performance", alt=f"Performance, one row a {by}, for {which}")
     with st.container(horizontal=True, wrap=False):
         st.caption(f"{which}. Numbers at a threshold use the chosen set. {look.tail}", width="stretch")

@@ -18,7 +18,7 @@ from cxrlab.metrics.panel import Panel
 from cxrlab.paths import Lab
 from cxrlab.predictions import Predictions
 from cxrlab.report import kept
-from cxrlab.ui import cached
+from cxrlab.ui import asked, cached
 
 NONE = "none"
 FEW_DRAWS = 100  # of bands at large sites: a band as narrow as theirs needs no more
@@ -33,7 +33,7 @@ def _keys(run_id: str, sites: tuple[str, ...]) -> tuple[cached.Stamp, ...]:
 
 
 def bands(run_id: str, sites: tuple[str, ...], label: str) -> pd.DataFrame:
-    """Return report.roc_band and pr_band of a few sites: site, kind, x, y, low, high."""
+    """Return report.bands.both_bands of a few sites: site, kind, x, y, low, high."""
     parts = [_band(key, run_id, site, label) for key, site in zip(_keys(run_id, sites), sites, strict=True)]
     return pd.concat(parts, ignore_index=True)
 
@@ -42,26 +42,19 @@ def bands(run_id: str, sites: tuple[str, ...], label: str) -> pd.DataFrame:
 def _band(key: cached.Stamp, run_id: str, site: str, label: str) -> pd.DataFrame:
     scores = cached.predictions(run_id, site)
     draws = FEW_DRAWS if len(scores.table) > LARGE else report.bands.DRAWS
-    both = [draw(scores, label, draws) for draw in (report.roc_band, report.pr_band)]
-    return pd.concat(both, ignore_index=True).assign(site=site)
+    return report.bands.both_bands(scores, label, draws).assign(site=site)
 
 
-def numbers(run_id: str, sites: tuple[str, ...], threshold_set, label: str = "") -> pd.DataFrame:
-    """Return report.performance: of one label at every site, or of all labels and their mean at one site."""
-    if not label:
-        return cached.performance(run_id, sites[0], threshold_set)
-    of_set = repr(threshold_set)
-    parts = [
-        _number(key, of_set, run_id, site, label, threshold_set)
-        for key, site in zip(_keys(run_id, sites), sites, strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True)
+def confusions(run_id: str, sites: tuple[str, ...], label: str, threshold: float) -> pd.DataFrame:
+    """Return asked.confusions, kept."""
+    return _confusions(_keys(run_id, sites), run_id, sites, label, threshold)
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def _number(key: cached.Stamp, of_set: str, run_id: str, site: str, label: str, _set) -> pd.DataFrame:
-    one = report.comparison.only_label(cached.predictions(run_id, site), label)
-    return report.performance(one, _set).iloc[:1]
+@st.cache_data(max_entries=256, show_spinner=False)
+def _confusions(
+    keys: tuple, run_id: str, sites: tuple[str, ...], label: str, threshold: float
+) -> pd.DataFrame:
+    return asked.confusions(run_id, sites, label, threshold)
 
 
 def losses(run_id: str, home: str, externals: tuple[str, ...], label: str, threshold_set) -> pd.DataFrame:

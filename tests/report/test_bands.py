@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from cxrlab import report
@@ -60,3 +61,11 @@ def test_ties_and_edges_make_no_error():
 def test_the_same_seed_draws_the_same_band():
     site = predictions("s", n=200)
     assert report.roc_band(site, "Edema").equals(report.roc_band(site, "Edema"))
+
+
+def test_both_bands_at_once_are_those_asked_for_one_by_one():
+    here = predictions(n=600)
+    both = report.bands.both_bands(here, "Edema", 50)
+    for kind, alone in (("roc", report.roc_band), ("pr", report.pr_band)):
+        part = both[both["kind"] == kind].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, alone(here, "Edema", 50))
