@@ -5,6 +5,7 @@ Out:   one threshold a draw; NaN where a draw lacks a class.
 Never: files, torch; which rule is right.
 """
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -41,8 +42,7 @@ def draws_of(
     n, out = int(patient.max()) + 1, np.empty(draws)
 
     def one_block(first: int) -> None:
-        counts = np.zeros(n * LANES, np.uint8)
-        bootstrap._count(n, first, seed, counts)
+        counts = _counts(n, first, seed)
         best = np.empty(LANES, np.int64)
         _walk(who, is_pos, ends, counts, KINDS.index(rule.kind), float(rule.value), best)
         found = np.where(best >= 0, s[best], np.where(best == BEYOND, np.inf, np.nan))
@@ -51,6 +51,15 @@ def draws_of(
     with ThreadPoolExecutor(bootstrap._cores()) as pool:
         list(pool.map(one_block, range(0, draws, LANES)))
     return out
+
+
+@functools.lru_cache(maxsize=8)
+def _counts(n: int, first: int, seed: int) -> np.ndarray:
+    """Return how often a block of draws picked each patient; all labels of a site ask for the same few blocks."""
+    counts = np.zeros(n * LANES, np.uint8)
+    bootstrap._count(n, first, seed, counts)
+    counts.setflags(write=False)
+    return counts
 
 
 @njit(nogil=True, cache=True)
@@ -68,14 +77,18 @@ def _walk(who, is_pos, ends, counts, kind, value, best):  # noqa: ANN001, ANN202
     called = np.zeros(LANES, np.int64)
     top = np.full(LANES, -np.inf)
     best[:] = BEYOND
+    only_gains = kind != 3 and kind != 5  # these three can only rise where a positive is gained
+    gained = False
     for i in range(len(who)):
         at = np.int64(who[i]) * LANES
         for b in range(LANES):
             called[b] += counts[at + b]
             if is_pos[i]:
                 tp[b] += counts[at + b]
-        if not ends[i]:
+        gained = gained or is_pos[i]
+        if not ends[i] or (only_gains and not gained):
             continue
+        gained = False
         for b in range(LANES):
             fp, n_neg = called[b] - tp[b], n_any[b] - n_pos[b]
             if kind == 1:  # Youden

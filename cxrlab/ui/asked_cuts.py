@@ -7,12 +7,13 @@ Never: torch; arithmetic (report and metrics do it).
 
 import threading
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from cxrlab import report
 from cxrlab.metrics import choosing
-from cxrlab.metrics.rule_names import MAX_F1, Rule
+from cxrlab.metrics.rule_names import MAX_F1, YOUDEN, Rule
 from cxrlab.metrics.thresholds import Threshold, ThresholdSet
 from cxrlab.paths import Lab
 from cxrlab.ui import cached
@@ -83,4 +84,7 @@ def warm() -> threading.Thread:
 def _fetch() -> None:
     from cxrlab.metrics import calibration, rule_draws
 
-    del calibration, rule_draws
+    del calibration
+    y, score, patient = np.array([0.0, 1.0]), np.array([0.2, 0.7]), np.array([0, 1])
+    for kind in (MAX_F1, YOUDEN):  # the two kernels: compiled once a machine, read from disk afterwards
+        rule_draws.draws_of(Rule(kind), y, score, patient, 1, 0)
