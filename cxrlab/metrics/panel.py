@@ -8,7 +8,7 @@ A panel keeps a patient's summed influence, not the rows', so that twelve models
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,9 @@ class Panel:
     n_pos: int
     n_neg: int
     why_nan: str = ""
+    _spreads: dict[tuple[int, int | None], tuple[float, float]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def _weights(self) -> np.ndarray:
         """Return the small-sample factors of (positive, negative, cross) products."""
@@ -52,6 +55,11 @@ class Panel:
 
     def spread(self, i: int, j: int | None = None) -> tuple[float, float]:
         """Return (variance, effective patients) of model i, or of model i minus model j."""
+        if (i, j) not in self._spreads:  # a pair is asked for at its site and again in every gap
+            self._spreads[i, j] = self._measure_spread(i, j)
+        return self._spreads[i, j]
+
+    def _measure_spread(self, i: int, j: int | None) -> tuple[float, float]:
         if self.why_nan:
             return np.nan, np.nan
         pos, neg = self.pos[:, i], self.neg[:, i]
