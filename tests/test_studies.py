@@ -11,7 +11,9 @@ import pytest
 from cxrlab import jobs, progress, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, MissingInput
+from cxrlab.jobs import clock as clock_room
 from cxrlab.jobs import conductor, process, state
+from cxrlab.jobs.clock import Clock
 from tests.jobs import kit
 from tests.jobs.kit import train_spec, wait_for, write_store
 
@@ -151,15 +153,18 @@ def test_a_damaged_run_folder_does_not_hide_the_others(stub):
 
 def test_the_time_left_follows_the_speed_that_was_measured(monkeypatch):
     at = [0.0]
-    monkeypatch.setattr(conductor.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(clock_room.time, "monotonic", lambda: at[0])
     work = {"labels": studies.Work(1000, 0, 3), "autoencoder": studies.Work(1000, 0, 3)}
-    clock = conductor.Clock(work, unit_seconds=0.01)
-    clock.begin()
-    first = clock.seconds_left("labels", jobs.Status("running", "train", 0, 100))
-    assert 20 <= first <= 40  # what the reference machine takes: 2,000 units at a hundredth, and two starts
+    clock = Clock(work, unit_seconds=0.01)
+    clock.see("labels", jobs.Status("running", "train", 0, 100))
+    assert 20 <= clock.seconds_left() <= 40  # 2,000 units at a hundredth, and two starts
     at[0] = 50.0
-    half = clock.seconds_left("labels", jobs.Status("running", "train", 50, 100))
-    assert 80 < half < 160  # this one takes ten times as long: 1,500 units at about a tenth
+    clock.see("labels", jobs.Status("running", "train", 50, 100))
+    assert (
+        80 < clock.seconds_left() < 160
+    )  # this machine takes ten times as long: 1,500 units at about a tenth
+    beside = Clock(work, unit_seconds=0.01, lanes=2)
+    assert beside.seconds_left() == pytest.approx(16, abs=1), "two lanes halve it"
 
 
 def test_drawing_tells_what_is_left_from_the_first_line(tmp_path):

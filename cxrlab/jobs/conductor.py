@@ -1,4 +1,4 @@
-"""A study's process: it has its runs carried out one after the other, and tells where all of it stands.
+"""A study's process: it has its runs carried out, and tells where all of it stands.
 
 In:    a StudySpec; the plan of cxrlab.studies.
 Out:   the study's stores (phantoms only) and runs, as jobs of their own that outlive this process.
@@ -7,13 +7,13 @@ Never: torch: each run computes in its own process.
 
 import math
 import time
-from typing import Any
 
 from cxrlab import files, jobs, studies
 from cxrlab import spec as specs
 from cxrlab.errors import BadRun, CxrlabError
 from cxrlab.facts import estimate
-from cxrlab.jobs import stages
+from cxrlab.jobs import slots, stages
+from cxrlab.jobs.clock import Clock
 from cxrlab.jobs.request import open_store
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
@@ -40,80 +40,70 @@ def carry_out(lab: Lab, study: specs.StudySpec, run: RunPaths, progress: Progres
     files.write_json(run.children, {"runs": ids, "left_out": outline.left_out})
     n_images = {site: len(open_store(lab, site)) for site in (study.source, *study.external)}
     unit, _ = estimate.measured_unit(lab, n_images)
-    clock = Clock(studies.work(outline, n_images), estimate.REFERENCE_SECONDS if math.isnan(unit) else unit)
-    wrong: dict[str, str] = {}
-    for task, planned in outline.specs.items():
-        needs = next((other for other, name in ids.items() if name == planned.model.latents_of), "")
-        if needs in wrong:
-            wrong[task] = f"needs the {studies.NAMES[needs]}, which is not there."
-            continue
-        try:
-            jobs.submit(lab, planned)
-        except CxrlabError as error:
-            wrong[task] = str(error)
-            continue
-        now = _wait(lab.run(ids[task]), task, progress, clock)
-        if now.state != "done":
-            wrong[task] = f"{now.state}: {now.reason}"
+    unit = estimate.REFERENCE_SECONDS if math.isnan(unit) else unit
+    clock = Clock(studies.work(outline, n_images), unit, slots.count())
+    wrong = _carry_out_all(lab, outline, ids, progress, clock)
     if wrong:
-        said = " ".join(f"{studies.NAMES[task]} {reason}" for task, reason in wrong.items())
+        said = " ".join(f"{studies.NAMES[task]} {wrong[task]}" for task in ids if task in wrong)
         raise BadRun(f"{len(wrong)} of {len(ids)} runs did not end well. {said}")
 
 
-def _wait(child: RunPaths, task: str, progress: Progress, clock: "Clock") -> jobs.Status:
-    """Relay the child's progress until it ends."""
-    shown: tuple[Any, ...] = ()
-    clock.begin()
-    while True:
-        now = jobs.status(child)
-        stage = f"{studies.NAMES[task]}: {now.stage or 'starting'}"
-        if shown[:1] != (stage,):
-            progress.stage(stage, now.of)
-        if shown != (stage, now.done):
-            progress.of = now.of
-            progress.step(now.done, all_seconds_left=round(clock.seconds_left(task, now), 1))
-        shown = (stage, now.done)
-        if not now.is_alive:
-            clock.end(task)
-            return now
-        time.sleep(POLL_SECONDS)
+def _carry_out_all(
+    lab: Lab, outline: studies.Outline, ids: dict[str, str], progress: Progress, clock: Clock
+) -> dict[str, str]:
+    """Submit each run as soon as what it needs is there, and relay what they do until all have ended.
 
-
-class Clock:
-    """How long a whole study has left, from the work of each run and the speed so far.
-
-    Before anything was measured the speed is what `unit_seconds` says; it counts as much as PRIOR_SECONDS of measuring.
+    Their slots decide how many compute at once. Returns task → reason of those that did not end well.
     """
+    needs = {
+        task: next((other for other, name in ids.items() if name == planned.model.latents_of), "")
+        for task, planned in outline.specs.items()
+    }
+    waiting, alive, wrong, relay = list(ids), [], {}, Relay(progress)
+    while waiting or alive:
+        for task in [task for task in waiting if needs[task] not in (*waiting, *alive)]:
+            waiting.remove(task)
+            if needs[task] in wrong:
+                wrong[task] = f"needs the {studies.NAMES[needs[task]]}, which is not there."
+                clock.drop(task)
+                continue
+            try:
+                jobs.submit(lab, outline.specs[task])
+                alive.append(task)
+            except CxrlabError as error:
+                wrong[task] = str(error)
+                clock.drop(task)
+        now = {task: jobs.status(lab.run(ids[task])) for task in alive}
+        for task, status in now.items():
+            clock.see(task, status)
+            if not status.is_alive and status.state != "done":
+                wrong[task] = f"{status.state}: {status.reason}"
+        relay.show(now, clock.seconds_left())
+        alive = [task for task in alive if now[task].is_alive]
+        if alive:
+            time.sleep(POLL_SECONDS)
+    return wrong
 
-    PRIOR_SECONDS = 5.0
 
-    def __init__(self, work: dict[str, studies.Work], unit_seconds: float) -> None:
-        self.left = dict(work)  # of the runs that have not ended
-        self.done, self.seconds = self.PRIOR_SECONDS / unit_seconds, self.PRIOR_SECONDS
-        self.began, self.trains, self.seen = time.monotonic(), False, set()
+class Relay:
+    """Tells in the study's progress what the first of its runs at work is doing."""
 
-    def begin(self) -> None:
-        """A run begins."""
-        self.began, self.trains, self.seen = time.monotonic(), False, set()
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.shown = progress, ("", -1)
 
-    def end(self, task: str) -> None:
-        """A run has ended."""
-        work, took = self.left.pop(task), time.monotonic() - self.began
-        if took > 1:  # a run that was there already says nothing about speed
-            self.done, self.seconds = self.done + work.train + work.after, self.seconds + took
-
-    def seconds_left(self, task: str, now: jobs.Status) -> float:
-        """Return the study's seconds left. Training that stops early makes it less."""
-        work, here = self.left[task], 0.0
-        if now.stage.startswith(estimate.STAGE_TRAIN):
-            self.trains = True
-            here = work.train * (now.done / now.of if now.of else 0.0)
-        elif self.trains:
-            self.seen.add(now.stage)
-            here = work.train + work.after * min(1.0, len(self.seen) / work.stages)
-        took = self.seconds + (time.monotonic() - self.began if here else 0.0)
-        rest = sum(other.train + other.after for other in self.left.values()) - here
-        return took * rest / (self.done + here) + estimate.START_SECONDS * (len(self.left) - self.trains)
+    def show(self, now: dict[str, jobs.Status], seconds_left: float) -> None:
+        """Write a line when there is news of the run that is shown."""
+        at_work = [task for task, status in now.items() if status.state == "running"] or list(now)
+        if not at_work:
+            return
+        status = now[at_work[0]]
+        stage = f"{studies.NAMES[at_work[0]]}: {status.stage or 'starting'}"
+        if self.shown[0] != stage:
+            self.progress.stage(stage, status.of)
+        if self.shown != (stage, status.done):
+            self.progress.of = status.of
+            self.progress.step(status.done, all_seconds_left=round(seconds_left, 1))
+        self.shown = (stage, status.done)
 
 
 def make_phantoms(lab: Lab, study: specs.StudySpec, progress: Progress) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cxrlab
 from cxrlab.errors import BadRun
-from cxrlab.jobs import process, state
+from cxrlab.jobs import process, slots, state
 from cxrlab.paths import RunPaths
 from cxrlab.registry import Registry
 
@@ -56,6 +56,7 @@ def _start(run: RunPaths, executor: str) -> process.Identity | None:
         **os.environ,
         "CXRLAB_HOME": str(run.lab.root),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH", "")))),
+        **_threads(),
         "PYTHONUNBUFFERED": "1",  # so that the log is worth reading while the job runs
     }
     # -P: a folder named cxrlab beside the lab must not be taken for this package.
@@ -64,3 +65,9 @@ def _start(run: RunPaths, executor: str) -> process.Identity | None:
     if who is not None:
         state.write_job(run, state.Job(executor, socket.gethostname(), submitted, who.pid, who.born))
     return who
+
+
+def _threads() -> dict[str, str]:
+    """Return what tells a job how many threads to compute on, unless a person has said so."""
+    threads = slots.threads()
+    return {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}

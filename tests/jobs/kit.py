@@ -36,6 +36,7 @@ def stub(lab, monkeypatch):
     """A lab with three small sites whose jobs are real processes without a network; none survives the test."""
     monkeypatch.setenv("PYTHONPATH", f"{STUB}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("CXRLAB_STUB_STEPS", "1")
+    monkeypatch.setenv("CXRLAB_SLOTS", "1")
     for k, site in enumerate(("home", "east", "west")):
         write_store(lab, site, seed=k)
     yield lab

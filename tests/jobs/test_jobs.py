@@ -295,3 +295,13 @@ def test_frozen_checkpoints_score_more_sites(stub):
     assert run.predictions("west").exists()
     with pytest.raises(MissingInput, match="no run named"):
         jobs.submit(stub, specs.build({"kind": "score", "run": "nobody", "sites": ["west"]}))
+
+
+def test_jobs_without_a_gpu_share_the_processors_between_two_slots(monkeypatch):
+    monkeypatch.delenv("CXRLAB_SLOTS", raising=False)
+    monkeypatch.setattr(slots, "has_gpu", lambda: False)
+    for processors, expected in ((1, (1, 1)), (2, (2, 1)), (8, (2, 4))):
+        monkeypatch.setattr(slots, "processors", lambda n=processors: n)
+        assert (slots.count(), slots.threads()) == expected
+    monkeypatch.setattr(slots, "has_gpu", lambda: True)
+    assert (slots.count(), slots.threads()) == (1, None)
