@@ -36,7 +36,7 @@ def page(study: choose.Study, run_id: str) -> None:
     base.show(
         figures.cuts(rows, st.session_state.get("label") or st.query_params.get("label", labels[0])), "threshold-bars", data=rows,
         select=clicks.into("threshold-bars", "label", labels),
-        caption=f"Bars: 95 per cent bootstrap over patients. F1 on {sites[0]}'s test rows at the default "
+        caption=f"Bars: 95 per cent bootstrap over patients. F1 on {sites[0]}'s {'test ' if study.home else ''}rows at the default "
         f"{asked.DEFAULT} (hollow) and at the threshold (full). Click a row to choose it. {tail}",
         alt=f"Thresholds of {words.listing(labels)} beside the default",
     )  # fmt: skip

@@ -5,6 +5,7 @@ Out:   curves, counts and the images that change side, redrawn alone (a fragment
 Never: numbers that report did not compute.
 """
 
+import pandas as pd
 import streamlit as st
 
 from cxrlab.paths import Lab
@@ -101,13 +102,25 @@ def change(run_id: str, site: str, label: str, tuned: float, at: float) -> None:
             "scores again."
         )
         return
+    seen = _examples(seen)
     with st.container(horizontal=True, gap="small", key="panel_changed"):
-        for row in seen.head(SHOWN).to_dict("records"):
+        for row in seen.to_dict("records"):
             truth = "present" if row["y"] == 1 else "absent"
             st.image(
                 pictures.radiograph(site, row["row"]), width=pictures.TILE, output_format="PNG",
                 caption=f"{words.number(row['score'])} · {truth} · now {row['group']}",
                 alt=f"{row['image_id']}: {label} {truth}, score {words.number(row['score'])}, called {now} now",
             )  # fmt: skip
-    if len(table) > min(SHOWN, len(seen)):
-        st.caption(f"The {min(SHOWN, len(seen))} with the lowest scores of {words.count(len(table))}.")
+    if len(table) > len(seen):
+        st.caption(
+            f"{words.count(len(seen))} of {words.count(len(table))}: the lowest scores of those now right and of those now wrong."
+        )
+
+
+def _examples(table: pd.DataFrame) -> pd.DataFrame:
+    """Return at most SHOWN rows, half of them now right and half now wrong where there are so many; in their order."""
+    is_right = table["group"].isin(["TP", "TN"])
+    right, wrong = table[is_right], table[~is_right]
+    of_right = max(SHOWN // 2, SHOWN - len(wrong))
+    right = right.head(of_right)
+    return pd.concat([right, wrong.head(SHOWN - len(right))]).sort_index()

@@ -41,6 +41,8 @@ def cuts(rows: pd.DataFrame, tuned_on: str, rule: str) -> str:
         rule: of the set.
     """
     known = rows[rows["threshold"].notna()]
+    if known.empty and rows["why_nan"].nunique() == 1:
+        return f"No finding has a threshold: {rows['why_nan'].iloc[0]}."
     line = f"Tuned on *{tuned_on}* by {rule}: {len(known)} of {words.count(len(rows), 'finding')} have a threshold."
     for reason, part in rows[rows["threshold"].isna()].groupby("why_nan", sort=False):
         line += f" {words.listing(list(part['label']))}: {words.undefined(reason)}."

@@ -78,6 +78,8 @@ def cuts(rows: pd.DataFrame, chosen: str = "") -> go.Figure:
 
 def _name(row: dict[str, Any], is_chosen: bool) -> str:
     name = f"<b>{row['label']}</b>" if is_chosen else row["label"]
+    if not row["n_pos"] + row["n_neg"]:  # tuned on nothing
+        return name
     return f"{name}<br><span style='font-size:10px'>{row['n_pos']:,} pos · {row['n_neg']:,} neg</span>"
 
 
