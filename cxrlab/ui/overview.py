@@ -13,7 +13,7 @@ from cxrlab.errors import CxrlabError, MissingInput
 from cxrlab.facts import suggest
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, frame, live, strips, words
-from cxrlab.ui.choose import Study
+from cxrlab.ui.choose import Study, is_imported
 
 MACRO = "macro"
 THUMBNAILS = 5
@@ -73,7 +73,12 @@ def card(
     try:
         read = cached.store(site)
     except MissingInput:
-        st.caption("Its store is no longer in this lab; its scores are.")
+        imported = any(is_imported(run_id) for run_id in study.runs.values())
+        st.caption(
+            "Scores from elsewhere; this lab holds no images of it."
+            if imported
+            else "Its store is no longer in this lab; its scores are."
+        )
     else:
         from cxrlab.facts import site_facts
 
