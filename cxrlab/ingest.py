@@ -99,7 +99,7 @@ def ingest(
         with files.no_space_is_a_sentence(path):
             _check_room(path, plan)
             work, n_resumed = staging.begin(path, plan)
-        n_left = int((work.states["state"] == staging.TODO).sum())
+        n_left = int((work.states["state"] == staging.WAITING).sum())
         progress.stage("decode", n_left)
         crew.decode(work, progress.step)
         done = _write(path, found, {**settings, "recipe": recipe}, work, progress)

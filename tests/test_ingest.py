@@ -222,7 +222,7 @@ def test_pixels_lost_in_a_power_cut_are_decoded_again(lab):
         work.keep(i, np.full((32, 32), 9, np.uint8), 40, 40)
     work.pixels[1] = 0
     again, n_done = staging.begin(lab.store("a"), plan)
-    assert n_done == 1 and again.states["state"].tolist() == [staging.GOOD, staging.TODO]
+    assert n_done == 1 and again.states["state"].tolist() == [staging.GOOD, staging.WAITING]
 
 
 def test_two_ingests_of_one_site_do_not_mix(lab, raw):

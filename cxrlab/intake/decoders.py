@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from cxrlab.errors import BadInput
-from cxrlab.intake.staging import BUSY, TODO, Staging
+from cxrlab.intake.staging import BUSY, WAITING, Staging
 
 if TYPE_CHECKING:
     from cxrlab.sites import Site
@@ -98,12 +98,12 @@ class Crew:
                 worker.stop()
 
     def decode(self, staging: Staging, on_done: Callable[[int], None]) -> None:
-        """Decode every row of `staging` that is TODO; call `on_done` with how many are done so far.
+        """Decode every row of `staging` that is WAITING; call `on_done` with how many are done so far.
 
         Raises:
             RuntimeError: a worker ended by itself; that is a mistake in a plug-in, and its words are in the text.
         """
-        units = _units(np.flatnonzero(staging.states["state"] == TODO))
+        units = _units(np.flatnonzero(staging.states["state"] == WAITING))
         with ThreadPoolExecutor(len(self._workers)) as threads:
             free = list(range(len(self._workers)))
             busy: dict[Future[int], int] = {}
@@ -142,7 +142,7 @@ class Crew:
             busy = np.flatnonzero(states == BUSY)
             if code >= 0 or not len(busy):
                 raise RuntimeError(f"a decoding process ended with code {code}:\n{''.join(dead.grumbles)}")
-            states[busy] = TODO  # those before the last were refused, but their reasons died with the process
+            states[busy] = WAITING  # those before the last were refused, but their reasons died with the process
             staging.refuse([(unit[0] + int(busy[-1]), f"the decoder crashed on this file (signal {-code})")])
             self._workers[slot] = Worker(dead.dataset)
 
@@ -191,7 +191,7 @@ def main(dataset: str) -> None:
             opened = {folder: Staging.open(Path(folder))}
         staging, bad = opened[folder], []
         for i in range(start, stop):
-            if staging.states["state"][i] == TODO:
+            if staging.states["state"][i] == WAITING:
                 staging.states["state"][i] = BUSY
                 if reason := decode_one(site, staging, i):
                     bad.append((i, reason))

@@ -21,7 +21,7 @@ import numpy as np
 from cxrlab import files
 from cxrlab.errors import BadInput
 
-TODO, GOOD, BAD, BUSY = range(4)
+WAITING, GOOD, BAD, BUSY = range(4)
 # crc: of the pixels. After a power cut a row can be marked done while its pixels never reached the disk.
 STATE = np.dtype([("state", "u1"), ("width", "<i4"), ("height", "<i4"), ("crc", "<u4")])
 
@@ -97,7 +97,7 @@ def begin(store: Path, plan: Plan) -> tuple[Staging, int]:
         staging = Staging(folder, plan)
         good = np.flatnonzero(staging.states["state"] == GOOD)
         whole = [i for i in good if zlib.crc32(staging.pixels[i].tobytes()) == staging.states["crc"][i]]
-        staging.states["state"][np.setdiff1d(np.arange(len(plan.sources)), whole)] = TODO
+        staging.states["state"][np.setdiff1d(np.arange(len(plan.sources)), whole)] = WAITING
         (folder / "bad.jsonl").unlink(missing_ok=True)
         return staging, len(whole)
     clear(store)
