@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+import cxrlab
 from cxrlab.errors import BadInput
 from cxrlab.intake.staging import BUSY, WAITING, Staging
 
@@ -38,7 +39,7 @@ class Worker:
     """The parent's handle of one process. Start it early: it imports while the parent reads tables."""
 
     def __init__(self, dataset: str) -> None:
-        package = str(Path(__file__).resolve().parent.parent)
+        package = str(Path(cxrlab.__file__).resolve().parent.parent)
         others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([package, *others]), "OMP_NUM_THREADS": "1"}
         self.dataset = dataset
@@ -142,7 +143,9 @@ class Crew:
             busy = np.flatnonzero(states == BUSY)
             if code >= 0 or not len(busy):
                 raise RuntimeError(f"a decoding process ended with code {code}:\n{''.join(dead.grumbles)}")
-            states[busy] = WAITING  # those before the last were refused, but their reasons died with the process
+            states[busy] = (
+                WAITING  # those before the last were refused, but their reasons died with the process
+            )
             staging.refuse([(unit[0] + int(busy[-1]), f"the decoder crashed on this file (signal {-code})")])
             self._workers[slot] = Worker(dead.dataset)
 
