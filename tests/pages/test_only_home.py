@@ -19,7 +19,7 @@ def only_home(own):
     ("page", "said"),
     [
         ("generalization", "no external site has been scored yet"),
-        ("thresholds", "tuned on *riverside*'s validation rows"),
+        ("thresholds", "Tuned on *riverside val*"),
         ("shift", "has scored no external site yet"),
         ("heatmaps", "At *riverside*"),
     ],
