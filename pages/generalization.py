@@ -52,6 +52,8 @@ def findings(study: choose.Study, run_id: str) -> None:
     else:
         first = told.without_home(asked.performances(run_id, sites, None), run_id)
     st.markdown(first)
+    if doubt := told.untrained(cached.performance(run_id, sites[0], study.threshold_set), sites[0]):
+        st.warning(doubt)
     labels, worst = list(cached.predictions(run_id, sites[0]).labels), sayings.worst_label(gaps)
     tail = about(study, run_id)
     if len(gaps):
@@ -94,7 +96,7 @@ def notes() -> None:
             "- **Interval**: over patients, not images; a patient with many images counts once in the variance.\n"
             "- **Verdict**: *worse* or *better* when the interval of the gap leaves zero out; *no gap* when two one-sided "
             "tests place it inside the margin; else, or with too few positive or negative patients, *cannot say*.\n"
-            "- **Macro**: the mean over the labels that are defined at both sites.\n"
+            "- **Macro**: the mean over the labels with enough patients for a verdict at both sites.\n"
             "- **Multiplicity**: the macro gap is the primary question; `p_holm` in the data corrects the single labels.\n"
             "- **Thresholds** come from home's validation rows only, and so does every recalibration.\n"
             "- **What was lost**: *ranking*: the scores order images less well there. *Threshold*: home's cut is not the best "

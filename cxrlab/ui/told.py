@@ -7,11 +7,27 @@ Never: streamlit, files, arithmetic on results; a claim beyond an interval.
 
 import pandas as pd
 
+from cxrlab import report
 from cxrlab.ui import words
 
 MACRO = "macro"
 PARTS = {"ranking": "ranking", "transfer": "the threshold", "prevalence": "prevalence"}
 KINDS = {"FN": "missed", "FP": "false alarm"}
+
+
+def untrained(performance: pd.DataFrame, site: str) -> str:
+    """Return a warning when a run tells nothing apart even at its first site, or "".
+
+    Args:
+        performance: report.performance of that site.
+        site: its name.
+    """
+    if not report.looks_untrained(performance):
+        return ""
+    return (
+        f"At {site} every finding's interval holds chance: a head that was never trained would do as well. "
+        "Gaps from here mean little."
+    )
 
 
 def without_home(table: pd.DataFrame, run_id: str) -> str:

@@ -53,3 +53,9 @@ def test_a_model_without_a_home_is_told_site_by_site():
     assert "there are no gaps" in said and "At *clinic* (n = 1,000)" in said
     empty = pd.concat([table.assign(auroc=np.nan, why_nan="no positive images")])
     assert "undefined (no positive images)" in told.without_home(empty, "import-x")
+
+
+def test_a_head_that_was_never_trained_is_called_so_and_a_trained_one_is_not(home):
+    assert told.untrained(report.performance(home), "home") == ""
+    chance = predictions("home", home=True, separation=0.0, n=3000)
+    assert "never trained" in told.untrained(report.performance(chance), "home")
