@@ -58,7 +58,7 @@ def findings(study: choose.Study, run_id: str) -> None:
     tail = about(study, run_id)
     if len(gaps):
         base.show(
-            figures.matrix(gaps, st.session_state.get("label", worst)), "gap-matrix", data=gaps,
+            figures.matrix(gaps, st.session_state.get("label") or st.query_params.get("label", worst)), "gap-matrix", data=gaps,
             caption=f"{KEY} Margin ±{words.number(gaps['margin'].iloc[0])}. Click a cell to choose its finding. {tail} "
             f"{chosen_by(run_id)}",
             alt=f"Gaps of {words.count(len(labels), 'finding')} at {words.listing(sites[1:])}. {first}",

@@ -253,7 +253,7 @@ def label_noise(table: pd.DataFrame) -> str:
     )
     return (
         f"On the same {words.count(row['n'], 'image')} of *{row['site']}*, the same scores of {row['label']} reach AUROC {own} "
-        f"against the site's own truth and {other} against {row['reader']}'s: a difference of "
+        f"against the site's own truth and {other} against that of {row['reader']}: a difference of "
         f"{words.signed(row['difference'])} [{words.number(row['low'])}, {words.number(row['high'])}] that no model made. "
         f"The two truths agree with kappa {words.interval(row['kappa'], row['kappa_low'], row['kappa_high'], row['why_kappa'])}."
     )

@@ -238,6 +238,6 @@ def test_published_scores_with_a_second_reader_show_what_labels_alone_do(lab, re
     foreign.import_scores(lab, path, "nih", truths=["rsna:Pneumonia=rsna_class:Lung Opacity vs Normal"])
     app = open_page("generalization", look="Second readers", label="Pneumonia")
     said = text_of(app)
-    assert "The two truths agree with kappa" in said and "against rsna's" in said
+    assert "The two truths agree with kappa" in said and "against that of rsna" in said
     app = open_page("generalization", label="Pneumonia")
     assert any("source" in one.value and "theirs" in one.value for one in app.dataframe)
