@@ -13,6 +13,7 @@ from cxrlab.report.comparison import compare_panels, compare_runs, panel, rank_r
 from cxrlab.report.cuts import by_threshold, changed, confusion, curves, groups, transfer
 from cxrlab.report.errors_of_rebuilding import re_vs_performance, reconstruction
 from cxrlab.report.gaps import gaps
+from cxrlab.report.gate import as_gate
 from cxrlab.report.label_noise import label_noise, truth_of
 from cxrlab.report.losses import decomposition, operating_point, standardised
 from cxrlab.report.matrix import condense, efficiency_vs_gap, seed_groups, seeds, train_test_matrix
@@ -23,6 +24,7 @@ from cxrlab.report.subgroups import properties, subgroups
 from cxrlab.report.words import estimate, headline, number
 
 __all__ = [
+    "as_gate",
     "by_threshold",
     "calibration",
     "changed",

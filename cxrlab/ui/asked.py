@@ -141,3 +141,29 @@ def heads(runs: dict[str, str], home: str, sites: tuple[str, ...]) -> pd.DataFra
         table = table[table["label"] == ABNORMAL].rename(columns={"auroc": "value"}).assign(head=head)
         parts.append(table[["head", "site", "value", "low", "high", "n_pos", "n_neg", "why_nan"]])
     return pd.concat(parts, ignore_index=True)
+
+
+def at_one_point(
+    heads: dict[str, str], flat_run: str, home: str, sites: tuple[str, ...], sensitivity: float
+) -> pd.DataFrame:
+    """Return report.operating_point of each normal/abnormal run, and of a findings model read as a gate.
+
+    Args:
+        heads: name → run id; the first gives the truth that the findings model is judged on.
+        flat_run: the findings model's run id; "" for none.
+        home: where all were trained.
+        sites: home and the others.
+        sensitivity: at which home's validation rows are cut.
+    """
+    models = {}
+    for name, run_id in heads.items():
+        there = [site for site in scored(run_id, sites) if site != home]
+        models[name] = cached.predictions(run_id, home), [cached.predictions(run_id, site) for site in there]
+    if flat_run and models:
+        home_gate, gates = next(iter(models.values()))
+        known = [gate for gate in gates if gate.site in scored(flat_run, sites)]
+        models["the findings model, as a gate"] = (
+            report.as_gate(cached.predictions(flat_run, home), home_gate),
+            [report.as_gate(cached.predictions(flat_run, gate.site), gate) for gate in known],
+        )
+    return report.operating_point(models, ABNORMAL, "sensitivity", sensitivity)

@@ -171,3 +171,26 @@ def normal_or_abnormal(look: Look) -> None:
     base.show(figures.heads(table, look.study.home), "heads", data=table,
               caption=f"One question, two inputs: the image, or the autoencoder's latents. Runs {named}; "
               "intervals: 95 per cent over patients.", alt=f"AUROC of {words.listing(list(heads))} at each site")  # fmt: skip
+    if look.study.home and heads:
+        _at_one_point(look, heads)
+
+
+def _at_one_point(look: Look, heads: dict[str, str]) -> None:
+    """A gate in front, or one flat model? Both are cut at the same sensitivity, chosen on home's validation rows."""
+    st.subheader("At one operating point", anchor=False)
+    aim = st.segmented_control(
+        "Cut where home's validation rows reach a sensitivity of", [".80", ".90", ".95"], default=".90", required=True,
+        key="aim", bind="query-params",
+    )  # fmt: skip
+    flat = look.study.runs.get("labels", "")
+    table = asked.at_one_point(heads, flat, look.study.home, look.study.sites, float(aim))
+    st.markdown(told.at_one_point(table, aim))
+    base.table(
+        told.point_rows(table),
+        "one-point",
+        alt="Sensitivity and specificity of gate and flat model, site by site",
+    )
+    st.caption(
+        f"Runs {words.listing([f'`{run}`' for run in (*heads.values(), *filter(None, (flat,)))])}. The findings model as a "
+        "gate: its score of No Finding turned round, on the gate's truth and images. Single numbers carry no interval."
+    )

@@ -303,3 +303,43 @@ def published(table: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
             "read from": [r["grade"] for r in rows],
         }
     )
+
+
+def at_one_point(table: pd.DataFrame, aim: str) -> str:
+    """Say how many normal images each model passes at the same aim, where that differs most from home.
+
+    Args:
+        table: report.operating_point, home's row first for each model.
+        aim: the sensitivity aimed at, as shown.
+    """
+    known = table[table["why_nan"] == ""]
+    if known.empty:
+        return f"No model could be cut at a sensitivity of {aim}: {table['why_nan'].iloc[0]}."
+    said = []
+    for name, part in known.groupby("name", sort=False):
+        home, far = part.iloc[0], part.loc[part["sensitivity"].idxmin()]
+        there = "" if far["site"] == home["site"] else (
+            f"; its sensitivity is lowest at *{far['site']}*, {words.number(far['sensitivity'])}"
+        )  # fmt: skip
+        said.append(
+            f"**{name}**: specificity {words.number(home['specificity'])} at *{home['site']}*'s test rows{there}"
+        )
+    return f"Cut for a sensitivity of {aim}: " + ". ".join(said) + "."
+
+
+def point_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return report.operating_point as cells: a row a model and site."""
+    rows = [row for _, row in table.iterrows()]
+    return pd.DataFrame(
+        {
+            "model": [r["name"] for r in rows],
+            "site": [r["site"] for r in rows],
+            "threshold": [words.number(r["threshold"], 3, r["why_nan"]) for r in rows],
+            **{
+                name: [words.number(r[name], 2, r["why_nan"]) for r in rows]
+                for name in ("sensitivity", "specificity", "ppv", "f1")
+            },
+            "abnormal": [words.count(r["n_pos"], "image") for r in rows],
+            "normal": [words.count(r["n_neg"], "image") for r in rows],
+        }
+    ).rename(columns={"ppv": "PPV", "f1": "F1"})

@@ -59,6 +59,13 @@ def test_both_heads_for_normal_or_abnormal_are_compared(fake, open_page):
     assert {trace["name"] for trace in spec["data"]} == {words.TASKS["normal"], words.TASKS["normal-latents"]}
 
 
+def test_gate_and_flat_model_are_compared_at_one_operating_point(fake, open_page, text_of):
+    app = open_page("generalization", look="Normal or abnormal", aim=".80")
+    assert "Cut for a sensitivity of .80" in text_of(app)
+    models = set(app.dataframe[-1].value["model"])
+    assert models == {words.TASKS["normal"], words.TASKS["normal-latents"], "the findings model, as a gate"}
+
+
 def test_all_findings_of_one_site_can_be_read(fake, open_page):
     app = open_page("generalization", rows=fake_lab.LAKEVIEW)
     table = app.dataframe[0].value
