@@ -124,7 +124,7 @@ class TrainingSpec(_Frozen):
         gt=0,
         le=1,
         title="Learning rate",
-        description="Peak of a one-cycle-free cosine with warm-up; 1e-3 from random weights, 1e-4 for fine-tuning.",
+        description="Peak of a cosine with warm-up; 1e-3 from random weights, 1e-4 for fine-tuning.",
     )
     weight_decay: float = Field(1e-2, ge=0, le=1, title="Weight decay", json_schema_extra=ADVANCED)
     optimizer: Literal["adamw", "adam"] = Field("adamw", title="Optimizer", json_schema_extra=ADVANCED)

@@ -151,13 +151,3 @@ def _check_labels(made: Cohort, spec: TrainSpec) -> None:
 def both_ways(y_true: np.ndarray) -> np.ndarray:
     """Return (L,) bool: the label has a positive and a negative among the rows (N, L)."""
     return (y_true == 1).any(axis=0) & (y_true == 0).any(axis=0)
-
-
-def usable_labels(site: Store, view: ViewSpec) -> tuple[str, ...]:
-    """Return those of view.labels that a run can learn at `site`: known both ways in its training rows.
-
-    For whoever plans a run, so that it asks only for what home can teach.
-    """
-    seen = truth(site, "labels", view, external=False)
-    known = both_ways(seen.y_true[seen.split == "train"])
-    return tuple(label for label, good in zip(view.labels, known, strict=True) if good)

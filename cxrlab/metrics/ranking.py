@@ -44,13 +44,3 @@ def ranks(
         ).T
         table.loc[known, "first"] = (drawn == 1).mean(axis=0)
     return table.sort_values("rank", na_position="last", kind="stable").reset_index(drop=True)
-
-
-def over_seeds(table: pd.DataFrame, by: Sequence[str], value: str = "auroc") -> pd.DataFrame:
-    """Return mean, sd, low, high (least and most) and n of `value` over seeds, one row a group of `by`.
-
-    This is how much training again moves the number; it is no interval over patients and is shown apart from it. sd is
-    NaN with one seed.
-    """
-    grouped = table.groupby(list(by), sort=False)[value]
-    return grouped.agg(mean="mean", sd="std", low="min", high="max", n="count").reset_index()

@@ -7,6 +7,7 @@ Never: our own numbers; figures known from memory only, or that contradict other
 A site's kind is its dataset's name, as the readers in cxrlab.sites are called where there is one.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,24 +49,22 @@ def kind_of(name: str) -> str:
     return kind if kind in {*_table()["train"], *_table()["test"]} else ""
 
 
-def for_(source: str, external: str, label: str | None = None) -> pd.DataFrame:
-    """Return what was published for models of `source` tested at `external`, and at `source` itself.
+def beside(home: str, sites: Iterable[str], label: str) -> pd.DataFrame:
+    """Return what was published of `label` on the data that our sites hold, by models trained where home is.
 
     Args:
-        source: kind or name of the home site.
-        external: kind or name of the other site.
-        label: None: every label.
+        home: name or kind of the home site; "" where it is not known: models trained anywhere.
+        sites: names or kinds of the sites to set it beside, home among them for internal figures.
+        label: one label.
 
     Returns:
-        COLUMNS and `where` ("internal" or "external"); empty when nothing fits. A source's internal figure is of the
-        same model as its external one only where `source` and `model` are the same in both rows.
+        COLUMNS and `site`, our name of what it was tested on; empty when nothing fits. A figure at home is of the same
+        model as one elsewhere only where `source` and `model` are the same in both rows.
     """
-    home, there = kind_of(source), kind_of(external)
     rows = _table()
-    fits = (rows["train"] == home) & rows["test"].isin([home, there])
-    if label is not None:
-        fits &= rows["label"] == label
-    found = rows[fits & bool(home)].reset_index(drop=True)
-    if not (found["test"] == there).any():
-        return found.iloc[:0].assign(where="")
-    return found.assign(where=["internal" if test == home else "external" for test in found["test"]])
+    named = {kind: site for site in sites if (kind := kind_of(site))}
+    fits = rows["test"].isin(list(named)) & (rows["label"] == label)
+    if home:
+        fits &= rows["train"] == kind_of(home)
+    found = rows[fits].reset_index(drop=True)
+    return found.assign(site=found["test"].map(named))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from cxrlab import references
 from cxrlab.ui import asked, choose, links, measured, pictures, sayings, told, words
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import generalization as figures
@@ -146,7 +147,7 @@ def numbers(look: Look) -> None:
 
 def published(look: Look, points) -> None:
     """Others' figures for the same data sets, beside ours."""
-    table = measured.published(look.study.home, look.sites, look.label)
+    table = references.beside(look.study.home, look.sites, look.label)
     if table.empty:
         return
     with st.expander(

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from cxrlab import predictions as predictions_file
-from cxrlab import references, report
+from cxrlab import report
 from cxrlab.errors import BadInput
 from cxrlab.metrics.auroc import MACRO
 from cxrlab.metrics.panel import Panel
@@ -148,19 +148,6 @@ def label_noise(run_id: str, sites: tuple[str, ...], label: str) -> pd.DataFrame
 def _label_noise(keys: tuple, run_id: str, sites: tuple[str, ...], label: str) -> pd.DataFrame:
     parts = [report.label_noise(cached.predictions(run_id, site), label).assign(site=site) for site in sites]
     return pd.concat(parts, ignore_index=True)
-
-
-def published(home: str, sites: tuple[str, ...], label: str) -> pd.DataFrame:
-    """Return others' figures of `label` that were tested where our sites come from, trained where home does."""
-    table = references.table()
-    kinds = {references.kind_of(site): site for site in sites if references.kind_of(site)}
-    fits = table["test"].isin(list(kinds)) & (table["label"] == label)
-    if home:
-        fits &= table["train"] == references.kind_of(home)
-    return table[fits].assign(site=table.loc[fits, "test"].map(kinds)).reset_index(drop=True)
-
-
-# Several runs -------------------------------------------------------------------------------------------------------
 
 
 def run_at(run_id: str, site: str) -> kept.Kept:

@@ -14,7 +14,7 @@ from cxrlab import jobs
 from cxrlab.errors import CxrlabError
 from cxrlab.facts import run_facts
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, frame, live, words
+from cxrlab.ui import cached, choose, frame, live, words
 from cxrlab.ui.figures import base
 
 LOG_LINES = 60
@@ -124,6 +124,9 @@ def buttons(run_id: str, now) -> None:
         if not now.is_alive:
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(f"This deletes `{run_id}` with its scores and maps, {_size(run_id)}.")
+                if needing := run_facts.depends_on(run_id, choose.shown_runs()):
+                    names = words.listing([f"`{name}`" for name in needing])
+                    st.warning(f"{names} read its latents; without it they cannot score another site.")
                 st.button("Delete it", key="remove", type="primary", on_click=remove, args=(run_id,))
 
 

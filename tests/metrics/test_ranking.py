@@ -1,6 +1,4 @@
 import numpy as np
-import pandas as pd
-import pytest
 
 from cxrlab.metrics import auroc, bootstrap, ranking
 
@@ -24,11 +22,3 @@ def test_small_is_good_for_gaps_and_unknown_comes_last():
     assert table["draws"][0] == 2
     empty = ranking.ranks(["x"], np.array([0.5]), np.full((3, 1), np.nan))
     assert np.isnan(empty["rank_low"][0])
-
-
-def test_seeds_are_summed_up_apart():
-    table = pd.DataFrame({"model": ["a", "a", "b"], "auroc": [0.8, 0.9, 0.7]})
-    seeds = ranking.over_seeds(table, ["model"]).set_index("model")
-    assert seeds.loc["a", "mean"] == pytest.approx(0.85)
-    assert seeds.n["a"] == 2
-    assert np.isnan(seeds.sd["b"])

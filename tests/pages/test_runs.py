@@ -92,6 +92,12 @@ def test_removing_asks_first_and_removes(own, open_page, text_of):
     assert run_id not in own.run_ids()
 
 
+def test_removing_says_which_runs_still_need_it(own, open_page, text_of):
+    said = "without it they cannot score another site"
+    assert said in text_of(open_page("runs", run=[named(own, "autoencoder")]))
+    assert said not in text_of(open_page("runs", run=[named(own, "normal-latent")]))
+
+
 def test_a_failed_run_shows_its_reason(own, open_page, text_of):
     run_id = named(own, "labels-")
     end = {"state": "failed", "reason": "the disk filled up.", "ended": time.time()}

@@ -17,14 +17,17 @@ def test_rows_that_contradict_their_own_source_are_not_there():
 
 
 def test_what_fits_two_sites_comes_with_home_beside_it():
-    found = references.for_("kermany", "nih", "Pneumonia")
-    assert found[["where", "auroc"]].to_numpy().tolist() == [["internal", 0.95], ["external", 0.54]]
-    assert references.for_("nih", "chexpert", "Edema").query("where == 'external'")["auroc"].tolist() == [
-        0.858
-    ]
+    found = references.beside("kermany", ["kermany", "nih"], "Pneumonia")
+    assert found[["site", "auroc"]].to_numpy().tolist() == [["kermany", 0.95], ["nih", 0.54]]
+    assert references.beside("nih", ["chexpert"], "Edema")["auroc"].tolist() == [0.858]
+
+
+def test_without_a_home_models_trained_anywhere_are_offered():
+    anywhere = references.beside("", ["chexpert"], "Edema")
+    assert anywhere["train"].nunique() > 1 and set(anywhere["site"]) == {"chexpert"}
 
 
 def test_nothing_is_offered_for_sites_that_nobody_published():
-    assert references.for_("riverside", "nih").empty
-    assert references.for_("nih", "riverside").empty
-    assert references.for_("chexpert", "vindr", "Edema").empty
+    assert references.beside("riverside", ["nih"], "Pneumonia").empty
+    assert references.beside("nih", ["riverside"], "Pneumonia").empty
+    assert references.beside("chexpert", ["vindr"], "Edema").empty

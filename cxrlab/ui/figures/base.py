@@ -123,15 +123,6 @@ def table(data: pd.DataFrame, key: str, *, columns: dict | None = None, alt: str
     return st.dataframe(data, key=key, hide_index=True, column_config=columns, alt=alt or None, **more)
 
 
-def chance_line(fig: go.Figure, x: float | None = None, y: float | None = None, text: str = "") -> None:
-    """Draw the line of no effect, named in place."""
-    line = {"color": CHANCE, "width": 1, "dash": "dot"}
-    if x is not None:
-        fig.add_vline(x=x, line=line, annotation_text=text, annotation_font_size=11, layer="below")
-    if y is not None:
-        fig.add_hline(y=y, line=line, annotation_text=text, annotation_font_size=11, layer="below")
-
-
 def empty(reason: str) -> None:
     """Say why there is no figure here, at about a figure's place."""
     st.caption(f"No figure: {reason}")
