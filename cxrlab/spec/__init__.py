@@ -1,0 +1,75 @@
+"""Frozen values that decide a run's numbers; the hash of one is the run's name.
+
+In:    fields from a form, a JSON file or a preset.
+Out:   specs; `build`, `read` and `dumps`.
+Never: torch, files of a lab, devices or worker counts (they do not change a number).
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from cxrlab.errors import BadSpec, MissingInput
+from cxrlab.spec.kinds import ImportedFile, ImportSpec, ScoreSpec, StudySpec, TrainSpec
+from cxrlab.spec.parts import (
+    ADVANCED,
+    Blank,
+    ModelSpec,
+    PreprocessSpec,
+    Task,
+    TrainingSpec,
+    Uncertain,
+    ViewSpec,
+)
+from cxrlab.spec.text import digest, dumps
+
+__all__ = ["ADVANCED", "AnySpec", "Blank", "ImportSpec", "ImportedFile", "ModelSpec", "PreprocessSpec", "ScoreSpec",
+           "Spec", "StudySpec", "Task", "TrainSpec", "TrainingSpec", "Uncertain", "ViewSpec", "build", "digest", "dumps",
+           "read"]  # fmt: skip
+
+AnySpec = TrainSpec | ScoreSpec | StudySpec | ImportSpec
+Spec = Annotated[AnySpec, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(Spec)
+
+
+def build(fields: dict[str, Any]) -> AnySpec:
+    """Make a spec of plain values.
+
+    Raises:
+        BadSpec: a field is unknown, missing, out of range, or contradicts another; the text names the first three.
+    """
+    try:
+        return _ADAPTER.validate_python(fields)
+    except ValidationError as error:
+        raise BadSpec("; ".join(_sentence(e) for e in error.errors()[:3])) from error
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"] if part not in ("train", "score", "study", "import"))
+    text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        text = "no such field"
+    return f"{where}: {text}" if where else text
+
+
+def read(path: Path) -> AnySpec:
+    """Read a spec from a JSON file.
+
+    Raises:
+        MissingInput: there is no such file.
+        BadSpec: its text is not JSON or not a spec.
+    """
+    if not path.exists():
+        raise MissingInput(f"no spec at {path}.")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadSpec(f"{path} is not JSON ({error}).") from error
+    if not isinstance(fields, dict):
+        raise BadSpec(f"{path} holds a {type(fields).__name__}; expected an object with the key 'kind'.")
+    try:
+        return build(fields)
+    except BadSpec as error:
+        raise BadSpec(f"{path}: {error}") from error

@@ -1,0 +1,140 @@
+"""What a lab can be asked to carry out: a training run, scores, a study, an import.
+
+In:    groups of fields.
+Out:   TrainSpec, ScoreSpec, StudySpec, ImportSpec; each knows its name.
+Never: torch, files.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cxrlab.spec.parts import ADDED, ADVANCED, Frozen, ModelSpec, Task, TrainingSpec, ViewSpec
+from cxrlab.spec.text import digest
+
+
+class TrainSpec(Frozen):
+    """Train at home, freeze, score everywhere. Two equal specs are the same run."""
+
+    kind: Literal["train"] = "train"
+    task: Task = Field(
+        "labels", title="Task", description="Findings, normal against abnormal, or reconstruction."
+    )
+    view: ViewSpec
+    model: ModelSpec = ModelSpec()
+    training: TrainingSpec = TrainingSpec()
+    seed: int = Field(
+        0, ge=0, title="Seed", description="Decides first weights, order of rows and augmentation."
+    )
+    maps_per_group: int = Field(
+        8,
+        ge=0,
+        le=200,
+        title="Heatmaps",
+        description="Images a label, site and kind of failure to draw maps for; 0: none.",
+        json_schema_extra=ADVANCED,
+    )
+    teacher: str = Field(
+        "",
+        title="Teacher",
+        description="Run whose probabilities replace uncertain labels, for the policy 'self-trained'.",
+        json_schema_extra={**ADVANCED, **ADDED},
+    )
+    # Filled in at submission: the same words over other data are another run.
+    data: dict[str, str] = Field(default_factory=dict, title="Store digests", json_schema_extra=ADVANCED)
+
+    @model_validator(mode="after")
+    def _task_fits_model(self) -> Self:
+        if (self.task == "autoencoder") != (self.model.name == "autoencoder"):
+            raise ValueError(f"the task {self.task!r} cannot use the network {self.model.name!r}")
+        if (self.model.name == "latent_head") != bool(self.model.latents_of):
+            raise ValueError("the network 'latent_head' and latents_of go together")
+        return self
+
+    @property
+    def run_id(self) -> str:
+        """The run's name: what it is, where it trained, and eight digits of the spec's digest."""
+        home = "+".join(self.view.source)[:20].replace("+", "-")
+        return f"{self.task}-{self.model.name}"[:30].replace("_", "-") + f"-{home}-{digest(self)[:8]}"
+
+
+class ScoreSpec(Frozen):
+    """Score a frozen run on more sites."""
+
+    kind: Literal["score"] = "score"
+    run: str = Field(title="Run", description="The run whose checkpoint is used.")
+    sites: tuple[str, ...] = Field(min_length=1, title="Sites")
+    allow_overlap: bool = Field(
+        False, title="Allow overlapping sites", json_schema_extra={**ADVANCED, **ADDED}
+    )
+    data: dict[str, str] = Field(default_factory=dict, json_schema_extra=ADVANCED)
+
+    @property
+    def run_id(self) -> str:
+        """The job's name."""
+        return f"score-{'-'.join(self.sites)[:30]}-{digest(self)[:8]}"
+
+
+class StudySpec(Frozen):
+    """Autoencoder, multi-label network and normal/abnormal heads at one home site, scored at the external sites."""
+
+    kind: Literal["study"] = "study"
+    source: str = Field(title="Home site")
+    external: tuple[str, ...] = Field((), title="External sites")
+    preset: Literal["demo", "quick", "full"] = Field("quick", title="Preset")
+    seed: int = Field(0, ge=0, title="Seed")
+    allow_overlap: bool = Field(
+        False, title="Allow overlapping sites", json_schema_extra={**ADVANCED, **ADDED}
+    )
+    # "" over the stores of the lab; "phantom": draw the phantom sites first.
+    make: Literal["", "phantom"] = ""
+    data: dict[str, str] = Field(default_factory=dict, json_schema_extra=ADVANCED)
+
+    @model_validator(mode="after")
+    def _sites_are_apart(self) -> Self:
+        if self.source in self.external:
+            raise ValueError(
+                f"[{self.source!r}] is both home and external; an external site must be unseen in training"
+            )
+        return self
+
+    @property
+    def run_id(self) -> str:
+        """The study's name."""
+        return f"study-{self.preset}-{self.source[:30]}-{digest(self)[:8]}"
+
+
+class ImportedFile(Frozen):
+    """One site's scores from elsewhere: which file, and what each of its columns was taken for."""
+
+    site: str = Field(title="Site")
+    file: str = Field(title="File", description="Its name; where it lay does not matter.")
+    digest: str = Field(title="SHA-256 of the file")
+    columns: dict[str, str] = Field(title="Columns", description="Column → meaning, see foreign.columns.")
+    truths: tuple[str, ...] = Field((), title="Other truths", description="As said, see foreign.truths.")
+
+
+class ImportSpec(Frozen):
+    """Scores of a model that we do not have. Sites can be added, so a person names the run, not a digest."""
+
+    kind: Literal["import"] = "import"
+    name: str = Field(title="Name")
+    home: str = Field("", title="Home site", description="Where the model was trained; empty: not known.")
+    files: tuple[ImportedFile, ...] = Field(min_length=1, title="Files")
+
+    @model_validator(mode="after")
+    def _a_site_comes_once(self) -> Self:
+        sites = [one.site for one in self.files]
+        if len(set(sites)) < len(sites):
+            raise ValueError("a site is named twice")
+        return self
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return f"import-{self.name}"
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        """The sites with scores, without home, in the order of import."""
+        return tuple(one.site for one in self.files if one.site != self.home)

@@ -1,0 +1,204 @@
+"""The groups of a run's fields: data, images, model, training.
+
+In:    fields from a form, a JSON file or a preset.
+Out:   PreprocessSpec, ViewSpec, ModelSpec, TrainingSpec.
+Never: torch, files of a lab, devices or worker counts (they do not change a number).
+
+Field metadata serves three screens at once: `title` and `description` are help texts, bounds are checked here and shown
+in forms, `json_schema_extra={"advanced": True}` folds a field away, `{"unit": "px"}` is printed beside it.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cxrlab.labels import SHARED, VOCABULARY
+
+ADVANCED = {"advanced": True}
+# A field that older specs do not have: at its default it stays out of the canonical JSON, so old runs keep their names.
+ADDED = {"added": True}
+Task = Literal["labels", "normal", "autoencoder"]
+Uncertain = Literal["ignore", "zeros", "ones", "zeros-lsr", "ones-lsr", "multiclass", "self-trained"]
+Blank = Literal["negative", "ignore"]
+
+
+class Frozen(BaseModel):
+    """A frozen value; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PreprocessSpec(Frozen):
+    """Images: what is done to every site's images before a network sees them."""
+
+    crop: Literal["none", "centre", "lungs"] = Field(
+        "none",
+        title="Crop",
+        description="'centre' keeps the middle of the image, 'lungs' the box around both lungs (the whole image where "
+        "they are not found).",
+        json_schema_extra=ADDED,
+    )
+    contrast: Literal["none", "clahe", "nyul"] = Field(
+        "none",
+        title="Contrast",
+        description="'clahe' equalises local contrast; 'nyul' maps grey values to landmarks of home's training rows.",
+        json_schema_extra=ADDED,
+    )
+    shape: Literal["stretch", "letterbox"] = Field(
+        "stretch",
+        title="Shape",
+        description="How an oblong image becomes a square: stretched, or padded with black.",
+        json_schema_extra=ADDED,
+    )
+    normalise: Literal["site", "imagenet", "minmax", "percentile", "zscore"] = Field(
+        "site",
+        title="Grey values",
+        description="'site': home's mean and standard deviation; 'imagenet': those of ImageNet; per image: smallest to "
+        "largest, 0.5 to 99.5 percentile, or z-score.",
+        json_schema_extra=ADDED,
+    )
+
+
+class ViewSpec(Frozen):
+    """Data: which rows, which labels, and what doubtful evidence becomes."""
+
+    source: tuple[str, ...] = Field(min_length=1, title="Home site", description="Sites to train on.")
+    external: tuple[str, ...] = Field(
+        (),
+        title="External sites",
+        description="Sites that training never sees; the frozen model is scored there.",
+    )
+    labels: tuple[str, ...] = Field(
+        SHARED,
+        min_length=1,
+        title="Labels",
+        description="Findings to predict; a label that home lacks is refused.",
+    )
+    image_px: int = Field(
+        64,
+        ge=28,
+        le=2048,
+        title="Image side",
+        description="Images are reduced to this many pixels a side.",
+        json_schema_extra={"unit": "px"},
+    )
+    uncertain: Uncertain = Field(
+        "ignore",
+        title="Uncertain labels",
+        description="What 'uncertain' evidence becomes in training: masked, 0, 1, smoothed 0 (0 to 0.3) or 1 (0.55 to "
+        "0.85), a third class, or a first model's probability. It is never scored against.",
+    )
+    uncertain_of: dict[str, Uncertain] = Field(
+        default_factory=dict,
+        title="Uncertain, by label",
+        description="Label → its own policy, where it differs.",
+        json_schema_extra={**ADVANCED, **ADDED},
+    )
+    blank: Blank = Field(
+        "negative",
+        title="Unmentioned labels",
+        description="What an unmentioned finding becomes: 0 or masked.",
+    )
+    blank_of: dict[str, Blank] = Field(
+        default_factory=dict,
+        title="Unmentioned, by label",
+        description="Label → its own policy, where it differs.",
+        json_schema_extra={**ADVANCED, **ADDED},
+    )
+    preprocess: PreprocessSpec = Field(PreprocessSpec(), title="Images", json_schema_extra=ADDED)
+    allow_overlap: bool = Field(
+        False,
+        title="Allow overlapping sites",
+        description="Score a site as external though it shares images or patients with home; every result says so.",
+        json_schema_extra={**ADVANCED, **ADDED},
+    )
+    official_split: bool = Field(
+        False,
+        title="Official split",
+        description="Use the site's own split instead of the patient split.",
+        json_schema_extra=ADVANCED,
+    )
+    only_normal: bool = Field(
+        False,
+        title="Normals only",
+        description="Train on rows without any finding (autoencoders).",
+        json_schema_extra=ADVANCED,
+    )
+
+    @model_validator(mode="after")
+    def _sites_are_apart(self) -> Self:
+        both = sorted(set(self.source) & set(self.external))
+        if both:
+            raise ValueError(
+                f"{both} are both home and external; an external site must be unseen in training"
+            )
+        if len(set(self.external)) < len(self.external) or len(set(self.source)) < len(self.source):
+            raise ValueError("a site is named twice")
+        unknown = [label for label in self.labels if label not in VOCABULARY]
+        if unknown:
+            raise ValueError(f"no label named {unknown[0]!r}; known labels: {', '.join(VOCABULARY)}")
+        return self
+
+
+class ModelSpec(Frozen):
+    """Model: the network and where its first weights come from."""
+
+    name: str = Field("densenet121", title="Network", description="A name in cxrlab.models.MODELS.")
+    weights: str = Field(
+        "none",
+        title="First weights",
+        description="'none' (random), 'hub' (needs a network), or the path of a .safetensors file.",
+    )
+    latent_units: int = Field(
+        128,
+        ge=2,
+        le=4096,
+        title="Latent units",
+        description="Width of an autoencoder's bottleneck.",
+        json_schema_extra=ADVANCED,
+    )
+    latents_of: str = Field(
+        "",
+        title="On latents of",
+        description="Run id of an autoencoder whose latents are this head's input.",
+        json_schema_extra=ADVANCED,
+    )
+
+
+class TrainingSpec(Frozen):
+    """Training: how long, how fast, and when to stop."""
+
+    epochs: int = Field(
+        10, ge=1, le=1000, title="Epochs", description="At most this many passes over the training rows."
+    )
+    batch: int = Field(
+        32, ge=2, le=1024, title="Batch", description="Images a step.", json_schema_extra={"unit": "images"}
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Peak of a cosine with warm-up; 1e-3 from random weights, 1e-4 for fine-tuning.",
+    )
+    weight_decay: float = Field(1e-2, ge=0, le=1, title="Weight decay", json_schema_extra=ADVANCED)
+    optimizer: Literal["adamw", "adam"] = Field("adamw", title="Optimizer", json_schema_extra=ADVANCED)
+    patience: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        title="Patience",
+        description="Stop after this many epochs without a better validation value.",
+        json_schema_extra={"unit": "epochs", **ADVANCED},
+    )
+    balance: bool = Field(
+        True,
+        title="Weigh positives",
+        description="Positive weight min(negatives/positives, 10) a label.",
+        json_schema_extra=ADVANCED,
+    )
+    augment: Literal["none", "light"] = Field(
+        "light",
+        title="Augmentation",
+        description="'light': shifts, rotations up to 10 degrees, zoom, exposure; no flips.",
+    )
