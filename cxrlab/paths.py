@@ -136,6 +136,21 @@ class Lab:
     def threshold_sets(self) -> Path:  # named sets that a person saved
         return self.root / "thresholds"
 
+    @property
+    def hashes(self) -> Path:  # caches of leaks: delete the folder and nothing is lost
+        return self.root / "hashes"
+
+    def fingerprints(self, digest: str, version: int) -> Path:  # written by leaks.hashes
+        """The fingerprints of the store with this digest. Raises BadInput for an unsafe name."""
+        files.check_name(digest, "store's digest")
+        return self.hashes / f"{digest}.v{version}.npy"
+
+    def copies(self, digest: str, other: str, version: str) -> Path:  # written by leaks.pairs
+        """The copies between the stores with these digests. Raises BadInput for an unsafe name."""
+        files.check_name(digest, "store's digest")
+        files.check_name(other, "store's digest")
+        return self.hashes / "pairs" / f"{digest[:32]}-{other[:32]}.v{version}.json"
+
     def importing(self, site: str) -> RunPaths:
         """The files of an import that a page started: the same names as a run's. Raises BadInput for an unsafe name."""
         files.check_name(site, "site")
