@@ -20,7 +20,7 @@ from cxrlab.intake import decoders, rawfolder, staging
 from cxrlab.intake.rawfolder import Preview, preview
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
-from cxrlab.sites import SITES, Raw
+from cxrlab.sites import Raw
 
 __all__ = ["Ingested", "Preview", "ingest", "preview", "remove"]
 
@@ -78,12 +78,14 @@ def ingest(
     """
     path, progress, options = lab.store(site), progress or Progress(), dict(options or {})
     _check_size(px, limit)
-    plugin, raw = SITES[dataset], Path(raw).expanduser().resolve()
+    raw = Path(raw).expanduser().resolve()
     with staging.Lock(path), decoders.Crew(dataset, workers or decoders.cores()) as crew:
         files.remove_parts(path)
         progress.stage("read")
         found = _limited(rawfolder.read(dataset, raw, site, options), limit)
         settings = {"px": px, "pixels": PIXELS, "dataset": dataset, "options": options, "limit": limit}
+        if found.label_map is not None:
+            settings["map"] = found.label_map.to_json()
         recipe = _recipe(found, settings)
         if (there := _already(path, site, recipe, replace_old)) is not None:
             staging.clear(path)
@@ -94,7 +96,8 @@ def ingest(
             str(raw),
             px,
             sources=tuple(found.rows["source_file"]),
-            mask_names=tuple(plugin.masks(raw, found.rows["source_file"][0], SMALLEST)),
+            mask_names=found.mask_names,
+            options=options,
         )
         with files.no_space_is_a_sentence(path):
             _check_room(path, plan)
@@ -135,8 +138,7 @@ def _limited(found: Raw, limit: int | None) -> Raw:
     if limit is None or limit >= len(found.rows):
         return found
     order = found.rows["patient_id"].map(lambda name: hashlib.sha256(name.encode()).digest())
-    rows = np.sort(order.sort_values(kind="stable").index.to_numpy()[:limit])
-    return replace(found, rows=found.rows.iloc[rows].reset_index(drop=True), evidence=found.evidence[rows])
+    return found.at(np.sort(order.sort_values(kind="stable").index.to_numpy()[:limit]))
 
 
 def _recipe(found: Raw, settings: dict[str, Any]) -> str:
@@ -145,7 +147,15 @@ def _recipe(found: Raw, settings: dict[str, Any]) -> str:
         said = json.dumps([settings, found.header.labels, found.quarantine], sort_keys=True)
     except TypeError as error:
         raise BadInput(f"the options {settings['options']!r} are not plain values ({error}).") from error
-    return files.digest_of(said, found.rows.to_json(), found.evidence.tobytes(), found.boxes.to_json())
+    votes = b"" if found.votes is None else found.votes.tobytes()
+    return files.digest_of(
+        said,
+        found.rows.to_json(),
+        found.evidence.tobytes(),
+        found.boxes.to_json(),
+        found.facts.to_json(),
+        votes,
+    )
 
 
 def _already(path: Path, site: str, recipe: str, replace_old: bool) -> Ingested | None:
@@ -204,18 +214,20 @@ def _write(
         raise BadInput(
             f"none of the {len(found.rows):,} images of {path.stem} can be used{rawfolder.why(quarantine)}."
         )
-    rows = found.rows.iloc[good].reset_index(drop=True)
+    kept = found.at(good)
+    rows = kept.rows
     rows["width"], rows["height"] = work.states["width"][good], work.states["height"][good]
-    boxes = found.boxes[found.boxes["image_id"].isin(rows["image_id"])].reset_index(drop=True)
     progress.stage("write", len(good))
     digest = store.write(
         path,
-        replace(found.header, preprocess=settings),
+        replace(kept.header, preprocess=settings),
         rows,
-        found.evidence[good],
+        kept.evidence,
         (work.pixels[i] for i in good),
         quarantine=quarantine,
-        boxes=boxes,
+        boxes=kept.boxes,
+        facts=kept.facts,
+        votes=kept.votes,
         masks={name: map(mask.__getitem__, good) for name, mask in work.masks.items()},
         on_image=progress.step,
     )

@@ -168,8 +168,9 @@ def decode_one(site: "Site", staging: Staging, i: int) -> str:
         small = decode.fit(image, px)
         if small.min() == small.max():
             return f"the image is blank: every pixel is {int(small[0, 0])}"
-        for name, mask in site.masks(raw, source, px).items() if staging.masks else ():
-            staging.masks[name][i] = mask
+        if staging.masks:
+            for name, mask in site.masks(raw, source, px, staging.plan.options).items():
+                staging.masks[name][i] = mask
     except BadInput as error:
         return str(error)
     except MemoryError:

@@ -100,10 +100,11 @@ def why(quarantine: list[tuple[str, str]]) -> str:
 
 
 def _check_options(plugin: Site, options: dict[str, Any]) -> None:
-    beginnings = tuple(name for name in plugin.options if name.endswith(":"))
+    options_known = plugin.all_options
+    beginnings = tuple(name for name in options_known if name.endswith(":"))
     for name in options:
-        if name in beginnings or not (name in plugin.options or name.startswith(beginnings)):
-            known = ", ".join(plugin.options) or "none"
+        if name in beginnings or not (name in options_known or name.startswith(beginnings)):
+            known = ", ".join(options_known) or "none"
             raise BadInput(f"{plugin.name} has no option {name!r}; it has: {known}.")
 
 

@@ -12,9 +12,9 @@ import json
 import os
 import shutil
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class Plan:
     px: int
     sources: tuple[str, ...]  # (N,) files, relative to raw
     mask_names: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Staging:

@@ -5,15 +5,17 @@ Out:   rows, evidence in our words, and pixels one file at a time.
 Never: stores, targets, splits decided by us, torch.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.images import decode
+from cxrlab.labelmap import LabelMap, Said
 from cxrlab.registry import Registry
 from cxrlab.store import Header, empty_boxes
 
@@ -25,6 +27,10 @@ class Raw:
     rows: (N, store.ROW_COLUMNS); width and height may be 0, ingest fills them from the pixels.
     evidence: (N, len(header.labels)) int8.
     quarantine: (file, reason) of every row or file that cannot be used.
+    said, label_map: where the labels came through a label map, the site's own words and that map.
+    facts: (N, any columns) str, further facts of an image that the site gives (device, labeller, number of readers).
+    votes: (N, len(header.labels)) int8, how many readers said positive, -1 where not known; None: no votes.
+    mask_names: the structures that `Site.masks` can draw.
     """
 
     header: Header
@@ -32,6 +38,38 @@ class Raw:
     evidence: np.ndarray
     quarantine: list[tuple[str, str]] = field(default_factory=list)
     boxes: pd.DataFrame = field(default_factory=empty_boxes)
+    said: Said | None = None
+    label_map: LabelMap | None = None
+    facts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    votes: np.ndarray | None = None
+    mask_names: tuple[str, ...] = ()
+
+    def at(self, keep: np.ndarray) -> "Raw":
+        """Return the images at `keep`, (M,) int64, with a ledger that counts these alone."""
+        evidence, said = self.evidence[keep], self.said.rows(keep) if self.said else None
+        header = self.header
+        if said is not None and self.label_map is not None:
+            header = replace(header, ledger=labelmap.ledger(said, self.label_map, header.labels, evidence))
+        rows = self.rows.iloc[keep].reset_index(drop=True)
+        return replace(
+            self,
+            header=header,
+            rows=rows,
+            evidence=evidence,
+            said=said,
+            boxes=self.boxes[self.boxes["image_id"].isin(rows["image_id"])].reset_index(drop=True),
+            facts=self.facts.iloc[keep].reset_index(drop=True) if len(self.facts) else self.facts,
+            votes=None if self.votes is None else self.votes[keep],
+        )
+
+
+def translated(
+    header: Header, rows: pd.DataFrame, said: Said, known: LabelMap, quarantine: list[tuple[str, str]]
+) -> Raw:
+    """Return what a raw folder says, its labels brought through `known`; header's labels and ledger are filled in."""
+    labels, evidence = labelmap.harmonise(said, known)
+    made = replace(header, labels=labels, ledger=labelmap.ledger(said, known, labels, evidence))
+    return Raw(made, rows, evidence, quarantine, said=said, label_map=known)
 
 
 class Site:
@@ -45,6 +83,15 @@ class Site:
     expects: ClassVar[str]  # one sentence: the files a raw folder must hold
     # Option → what it does; a name that ends with ":" stands for all options that begin so.
     options: ClassVar[dict[str, str]] = {}
+    label_map: ClassVar[str] = ""  # the dataset's name in the label map; "": its labels need none
+    # Whether names, numbers and paths may tell who a patient is; they are replaced before a store is written.
+    private: ClassVar[bool] = False
+
+    @property
+    def all_options(self) -> dict[str, str]:
+        """Every option, with the one that all mapped sites share."""
+        shared = {"map": "the label map: narrow (default), broad, or the path of an edited copy"}
+        return {**self.options, **(shared if self.label_map else {})}
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the tables of a raw folder.
@@ -62,8 +109,11 @@ class Site:
         """
         return decode.read(raw / source_file)
 
-    def masks(self, raw: Path, source_file: str, px: int) -> dict[str, np.ndarray]:
-        """Return the structures' masks of one image, name → (px, px) bool; {} where the site has none."""
+    def masks(self, raw: Path, source_file: str, px: int, options: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return the structures' masks of one image, name in Raw.mask_names → (px, px) bool.
+
+        Runs in a worker process. A name that is absent is an empty mask.
+        """
         return {}
 
 

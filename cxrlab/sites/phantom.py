@@ -52,14 +52,15 @@ class Phantom(Site):
             synthetic=True,
             ledger=tuple(_ledger(evidence)),
         )
-        return Raw(header, rows[list(ROW_COLUMNS)], evidence)
+        names = tuple(self.masks(raw, "phantom/0", 16, options))
+        return Raw(header, rows[list(ROW_COLUMNS)], evidence, mask_names=names)
 
     def image(self, raw: Path, source_file: str) -> np.ndarray:
         """Return one phantom radiograph, (224, 224) uint8."""
         recipe, n, seed = _order(raw)
         return _drawn(recipe.name, _index(source_file, n), seed).image
 
-    def masks(self, raw: Path, source_file: str, px: int) -> dict[str, np.ndarray]:
+    def masks(self, raw: Path, source_file: str, px: int, options: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the masks of the lungs, the heart and every finding; that of an absent finding is empty."""
         recipe, n, seed = _order(raw)
         return phantom.resize(_drawn(recipe.name, _index(source_file, n), seed), px).masks

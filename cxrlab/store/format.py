@@ -6,7 +6,8 @@ Never: files.
 
 Layout: attributes format, version, site, title, synthetic, source, labels (JSON list), preprocess (JSON), ledger (JSON),
 digest, complete; `/images` (N, H, W) uint8 in one-image chunks, uncompressed, with checksums; `/evidence` (N, L) int8;
-`/rows/<column>`; `/quarantine/{file,reason}`; `/boxes/*`; `/masks/<structure>` (N, H, W) uint8 of 0 and 1.
+`/rows/<column>`; `/quarantine/{file,reason}`; `/boxes/*`; `/masks/<structure>` (N, H, W) uint8 of 0 and 1. Where the
+site has them: `/facts/<name>` (N,) text; `/votes` (N, L) int8, how many readers said positive, -1 not known.
 """
 
 import json
@@ -49,7 +50,8 @@ BOX_COLUMNS = (
 class Header:
     """Facts of a whole store.
 
-    `ledger` has one dict a native label: {"native", "label", "images", "note"}; it says what became what.
+    `ledger` has one dict a native label and label of ours: native, label, says, images, before, after, note (see
+    labelmap.ledger; older stores lack says, before and after); it says what became what.
     """
 
     site: str
@@ -68,7 +70,14 @@ def empty_boxes() -> pd.DataFrame:
     )
 
 
-def digest_of(header: Header, rows: pd.DataFrame, evidence: np.ndarray, sums: list[str]) -> str:
+def digest_of(
+    header: Header,
+    rows: pd.DataFrame,
+    evidence: np.ndarray,
+    sums: list[str],
+    facts: pd.DataFrame | None = None,
+    votes: np.ndarray | None = None,
+) -> str:
     """Return the digest of a store's contents; `sums` are the digests of its images.
 
     Columns go in as bytes, not as some library's text of numbers, so that it is the same in every version of pandas.
@@ -84,4 +93,9 @@ def digest_of(header: Header, rows: pd.DataFrame, evidence: np.ndarray, sums: li
                 np.isnan(number), number.dtype.type(np.nan), number
             )  # NaN has many bit patterns
         columns.append("\0".join(values).encode() if number is None else number.tobytes())
+    # Stores without them have the digest that they had before there were facts and votes.
+    for name in facts if facts is not None else ():
+        columns.append("\0".join((name, *facts[name].astype(str))).encode())
+    if votes is not None:
+        columns.append(votes.astype(np.int8).tobytes())
     return files.digest_of(json.dumps(header.labels), evidence.astype(np.int8).tobytes(), *columns, *sums)

@@ -8,7 +8,7 @@ Never: torch, label policies, splits, streamlit.
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,6 +44,10 @@ class Store:
     boxes: pd.DataFrame  # (B, BOX_COLUMNS)
     mask_names: tuple[str, ...]
     image_shape: tuple[int, int]  # (H, W), pixels
+    facts: pd.DataFrame = field(
+        default_factory=pd.DataFrame
+    )  # (N, any columns) str; no columns where there are none
+    votes: np.ndarray | None = None  # (N, L) int8, readers who said positive, -1 not known
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -151,7 +155,15 @@ def _read(path: Path, h5: h5py.File) -> Store:
         raise BadStore(f"{path} holds masks of another shape than its images; ingest the site again.")
     if evidence.shape != (len(rows), len(header.labels)):
         raise BadStore(f"{path} holds evidence {evidence.shape} for {len(rows)} rows; ingest the site again.")
+    facts = _read_table(h5["facts"], sorted(h5["facts"])) if "facts" in h5 else pd.DataFrame()
+    votes = h5["votes"][:] if "votes" in h5 else None
+    if (len(facts.columns) and len(facts) != len(rows)) or (
+        votes is not None and votes.shape != evidence.shape
+    ):
+        raise BadStore(f"{path} holds facts or votes of other images than its rows; ingest the site again.")
     return Store(
+        facts=facts,
+        votes=votes,
         path=path,
         header=header,
         digest=str(attrs["digest"]),
@@ -178,7 +190,7 @@ def check(path: Path) -> list[str]:
             sums.append(files.digest_of(store.image(i).tobytes()))
         except OSError as error:  # fletcher32 found other bytes than were written
             wrong.append(f"image {i} ({store.rows['image_id'][i]}) does not match its checksum: {error}.")
-    digest = digest_of(store.header, store.rows, store.evidence, sums)
+    digest = digest_of(store.header, store.rows, store.evidence, sums, store.facts, store.votes)
     if not wrong and digest != store.digest:
         wrong.append(f"the contents' digest is {digest[:12]} but the file says {store.digest[:12]}.")
     return wrong

@@ -40,6 +40,8 @@ def write(
     quarantine: Iterable[tuple[str, str]] = (),
     boxes: pd.DataFrame | None = None,
     masks: dict[str, Iterable[np.ndarray]] | None = None,
+    facts: pd.DataFrame | None = None,
+    votes: np.ndarray | None = None,
     on_image: Callable[[int], None] | None = None,
 ) -> str:
     """Write a store, whole or not at all, and return its digest.
@@ -53,6 +55,8 @@ def write(
         quarantine: (file, reason) of every row that was left out.
         boxes: BOX_COLUMNS, or None.
         masks: name → N arrays (H, W) bool, or None; consumed once.
+        facts: (N, any columns) of text, or None.
+        votes: (N, len(header.labels)) int8, how many readers said positive, -1 not known; or None.
         on_image: called with the number of images written.
 
     Raises:
@@ -62,12 +66,16 @@ def write(
     check_labels(header.labels, f"the site {header.site}")
     rows = _check_rows(header, rows, evidence)
     boxes = empty_boxes() if boxes is None else boxes[list(BOX_COLUMNS)]
+    facts = _check_facts(header, facts, votes, len(rows))
     left_out = pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS))
     images = iter(images)
     first = next(images, None)
     if first is None or len(rows) == 0:
         raise BadInput(f"{header.site} gave {len(rows)} rows and no image; a store needs at least one.")
-    shape, most = (len(rows), *first.shape), _upper_bound(rows, left_out, boxes, first.size, len(masks or {}))
+    shape, most = (
+        (len(rows), *first.shape),
+        _upper_bound((rows, left_out, boxes, facts), first.size, len(masks or {})),
+    )
     with files.whole(path) as part:
         # HDF5 crashes the process when the disk fills up under it; so it only starts once the room is taken.
         files.reserve(part, most)
@@ -80,7 +88,11 @@ def write(
                 _write_table(h5.create_group(name), table)
             for name, mask in (masks or {}).items():
                 _write_mask(h5, f"masks/{name}", mask, shape)
-            digest = digest_of(header, rows, evidence, sums)
+            if len(facts.columns):
+                _write_table(h5.create_group("facts"), facts)
+            if votes is not None:
+                h5.create_dataset("votes", data=votes.astype(np.int8), fletcher32=True)
+            digest = digest_of(header, rows, evidence, sums, facts, votes)
             _write_header(h5, header, digest)
             h5.flush()
             used = h5.id.get_filesize()
@@ -88,12 +100,10 @@ def write(
     return digest
 
 
-def _upper_bound(
-    rows: pd.DataFrame, left_out: pd.DataFrame, boxes: pd.DataFrame, image_bytes: int, n_masks: int
-) -> int:
-    """Return more bytes than the store can need: arrays, text and HDF5's own indexes."""
-    n = len(rows)
-    texts = sum(_text_bytes(table) for table in (rows, left_out, boxes))
+def _upper_bound(written: tuple[pd.DataFrame, ...], image_bytes: int, n_masks: int) -> int:
+    """Return more bytes than the store can need: arrays, text and HDF5's own indexes; the rows come first."""
+    n = len(written[0])
+    texts = sum(_text_bytes(table) for table in written)
     masks = n * n_masks * (image_bytes // 4 + 256)  # of two values each, they shrink to less than a fourth
     return n * (image_bytes + 512) + masks + texts + 2**20
 
@@ -176,6 +186,19 @@ def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.
             rows[column].fillna("").astype(str).str.replace("\0", "") if text else rows[column].astype(kind)
         )
     return rows
+
+
+def _check_facts(
+    header: Header, facts: pd.DataFrame | None, votes: np.ndarray | None, n: int
+) -> pd.DataFrame:
+    if votes is not None and votes.shape != (n, len(header.labels)):
+        raise BadInput(f"the votes of {header.site} are {votes.shape}; expected {(n, len(header.labels))}.")
+    if facts is None or not len(facts.columns):
+        return pd.DataFrame()
+    if len(facts) != n:
+        raise BadInput(f"{header.site} gives facts of {len(facts)} images; expected {n}.")
+    facts = facts[sorted(facts)].reset_index(drop=True)  # a reader finds them in this order
+    return facts.fillna("").astype(str).apply(lambda column: column.str.replace("\0", ""))
 
 
 def _write_mask(h5: h5py.Group, name: str, mask: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:

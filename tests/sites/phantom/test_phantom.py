@@ -42,7 +42,7 @@ def test_the_pixels_and_masks_are_those_of_the_recipe(raw):
     found = SITE.read(raw, "elsewhere", {})
     drawn = phantom.draw("north", 7, seed=3)
     assert np.array_equal(SITE.image(raw, found.rows["source_file"][7]), drawn.image)
-    masks = SITE.masks(raw, found.rows["source_file"][7], 64)
+    masks = SITE.masks(raw, found.rows["source_file"][7], 64, {})
     assert tuple(masks) == phantom.MASKS and masks["lungs"].shape == (64, 64)
     assert found.rows["patient_id"][7] == drawn.facts["patient_id"]
 
