@@ -20,7 +20,7 @@ from cxrlab.intake import decoders, rawfolder, staging
 from cxrlab.intake.rawfolder import Preview, preview
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
-from cxrlab.sites import Raw
+from cxrlab.sites import SITES, Raw
 
 __all__ = ["Ingested", "Preview", "ingest", "preview", "remove"]
 
@@ -79,7 +79,8 @@ def ingest(
     path, progress, options = lab.store(site), progress or Progress(), dict(options or {})
     _check_size(px, limit)
     raw = Path(raw).expanduser().resolve()
-    with staging.Lock(path), decoders.Crew(dataset, workers or decoders.cores()) as crew:
+    plain = SITES[dataset].is_plain
+    with staging.Lock(path), decoders.Crew(dataset, workers or decoders.cores(), plain=plain) as crew:
         files.remove_parts(path)
         progress.stage("read")
         found = _limited(rawfolder.read(dataset, raw, site, options), limit)

@@ -6,6 +6,7 @@ Never: HDF5, stores.
 
 A worker reads "start stop" lines and answers each with a JSON list of [row, reason] it refused. When its parent dies,
 its input ends and it leaves; when it dies on a file (a decoder can crash), that file is refused and another one starts.
+A dataset of ordinary image files needs no plug-in to be decoded; its workers get no name and import no tables.
 """
 
 import json
@@ -84,8 +85,8 @@ class Worker:
 class Crew:
     """Several workers for one ingest; a context that leaves no process behind."""
 
-    def __init__(self, dataset: str, n: int) -> None:
-        self._workers = [Worker(dataset) for _ in range(max(n, 1))]
+    def __init__(self, dataset: str, n: int, *, plain: bool = False) -> None:
+        self._workers = [Worker("" if plain else dataset) for _ in range(max(n, 1))]
         self._guard = threading.Lock()  # around changes of bad.jsonl and of the crew
         self._closed = False
 
@@ -158,17 +159,17 @@ def _units(rows: np.ndarray) -> Iterator[tuple[int, int]]:
             yield int(part[0]), int(part[-1]) + 1
 
 
-def decode_one(site: "Site", staging: Staging, i: int) -> str:
-    """Decode row i into the staging; return "" or the reason why it cannot be used."""
+def decode_one(site: "Site | None", staging: Staging, i: int) -> str:
+    """Decode row i into the staging; return "" or the reason why it cannot be used. No site: an ordinary image file."""
     from cxrlab.images import decode
 
     raw, source, px = Path(staging.plan.raw), staging.plan.sources[i], staging.plan.px
     try:
-        image = site.image(raw, source)
+        image = site.image(raw, source) if site else decode.read(raw / source)
         small = decode.fit(image, px)
         if small.min() == small.max():
             return f"the image is blank: every pixel is {int(small[0, 0])}"
-        if staging.masks:
+        if site and staging.masks:
             for name, mask in site.masks(raw, source, px, staging.plan.options).items():
                 staging.masks[name][i] = mask
     except BadInput as error:
@@ -184,9 +185,12 @@ def main(dataset: str) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    from cxrlab.sites import SITES
+    site: Site | None = None
+    if dataset:
+        from cxrlab.sites import SITES
 
-    site, opened = SITES[dataset], {}
+        site = SITES[dataset]
+    opened: dict[str, Staging] = {}
     for line in sys.stdin:
         decoder = json.JSONDecoder()
         folder, end = decoder.raw_decode(line)

@@ -93,6 +93,11 @@ class Site:
         shared = {"map": "the label map: narrow (default), broad, or the path of an edited copy"}
         return {**self.options, **(shared if self.label_map else {})}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its images are ordinary files without masks, which any process can decode."""
+        return type(self).image is Site.image and type(self).masks is Site.masks
+
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the tables of a raw folder.
 
