@@ -20,6 +20,7 @@ from cxrlab import __version__, files
 from cxrlab.errors import BadRun, MissingInput
 from cxrlab.inputs import InputSpec
 from cxrlab.models.base import Loaded, Plan, build
+from cxrlab.models.heads import OUTPUTS, Head
 from cxrlab.spec import TrainSpec
 
 FORMAT, VERSION = "cxrlab-checkpoint", 1
@@ -50,19 +51,21 @@ class Checkpoint:
     precision: str = "fp32"  # of training; scoring is always fp32
     latents: int = 0  # latent_head: how many come in
     latents_digest: str = ""  # latent_head: digest of the autoencoder's checkpoint
+    head: Head = "binary"  # how many numbers it says of a label
     cxrlab_version: str = __version__
     tensors: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def plan(self) -> Plan:
         """What the network is built for."""
-        return Plan(self.spec.model, len(self.labels), self.input.image_px, self.latents)
+        return Plan(self.spec.model, len(self.labels), self.input.image_px, self.latents, self.head)
 
 
 _FIELDS = {
     "spec", "input", "labels", "selection", "log_pos_weight", "stores", "weights", "precision", "latents",
-    "latents_digest", "cxrlab_version",
+    "latents_digest", "head", "cxrlab_version",
 }  # fmt: skip
+_ADDED = {"head": "binary"}  # what checkpoints were before they said it
 
 
 def write(path: Path, made: Checkpoint) -> None:
@@ -78,6 +81,7 @@ def write(path: Path, made: Checkpoint) -> None:
         "precision": made.precision,
         "latents": made.latents,
         "latents_digest": made.latents_digest,
+        "head": made.head,
         "cxrlab_version": made.cxrlab_version,
     }
     _write(path, FORMAT, VERSION, head, made.tensors)
@@ -93,6 +97,7 @@ def read(path: Path) -> Checkpoint:
     if not path.exists():
         raise MissingInput(f"no checkpoint at {path}; train the run first or resume it.")
     head, tensors = _read(path, FORMAT, VERSION)
+    head = {**_ADDED, **head}
     if set(head) != _FIELDS:
         odd = ", ".join(sorted(set(head) ^ _FIELDS))
         raise BadRun(f"{path} has another header than expected (differs in: {odd}); train the run again.")
@@ -108,11 +113,18 @@ def read(path: Path) -> Checkpoint:
             precision=str(head["precision"]),
             latents=int(head["latents"]),
             latents_digest=str(head["latents_digest"]),
+            head=_head(head["head"]),
             cxrlab_version=str(head["cxrlab_version"]),
             tensors=tensors,
         )
     except (ValidationError, TypeError, ValueError, AttributeError) as error:
         raise BadRun(f"{path} has a header that cannot be read ({error}); train the run again.") from error
+
+
+def _head(said: str) -> Head:
+    if said not in OUTPUTS:
+        raise ValueError(f"a head of the kind {said!r}")
+    return said
 
 
 def network(made: Checkpoint, device: torch.device) -> nn.Module:

@@ -18,6 +18,7 @@ from cxrlab.checkpoint import Checkpoint
 from cxrlab.errors import BadRun
 from cxrlab.learning import cohort, devices, feeds
 from cxrlab.models.autoencoder import reconstruction_error
+from cxrlab.models.heads import logit_of
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
 
@@ -48,7 +49,11 @@ class Scorer:
         Training with weight w on positives fits the odds times w, so log w too much.
         """
         shift = torch.tensor(self.made.log_pos_weight, dtype=torch.float32, device=self.device)
-        return self.net(x).float() - shift
+        return self.says(self.net(x)).float() - shift
+
+    def says(self, out: torch.Tensor) -> torch.Tensor:
+        """Return (N, L), the logits as trained, of the network's outputs."""
+        return logit_of(out, self.made.head, len(self.made.labels))
 
 
 def open_run(lab: Lab, run: RunPaths, device: str = "auto") -> Scorer:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cxrlab import files, jobs, presets, views
+from cxrlab import files, jobs, policies, presets, views
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.facts import estimate
 from cxrlab.jobs import request
 from cxrlab.labels import NO_FINDING, SHARED, VOCABULARY
 from cxrlab.paths import Lab
+from cxrlab.predictions import ABNORMAL
 from cxrlab.store import Store
 
 # Task → what a person calls its model. The findings come first: they are what most people wait for.
@@ -141,7 +142,8 @@ def _patients_of(home: Store, labels: tuple[str, ...]) -> tuple[int, int]:
     """Return how many patients of home's training rows have a normal, and how many an abnormal image."""
     rows = views.view(home, labels, external=False)
     rows = rows.only(rows.split == "train")
-    patients, abnormal = rows.facts["patient_id"].to_numpy(), views.abnormal(rows.y_true, labels)
+    patients = rows.facts["patient_id"].to_numpy()
+    abnormal = policies.truth(policies.abnormal(rows.evidence, labels)[:, None], (ABNORMAL,))[:, 0]
     return len(np.unique(patients[abnormal == 0])), len(np.unique(patients[abnormal == 1]))
 
 
@@ -194,7 +196,15 @@ def policy_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
     """Return, for a caption, what doubtful evidence became and which seed made the run."""
     if isinstance(spec, specs.ImportSpec):
         return "truths and scores as " + ", ".join(one.file for one in spec.files) + " says"
-    return f"seed {spec.seed}; uncertain labels: {spec.view.uncertain}, unmentioned: {spec.view.blank}"
+    view, own = spec.view, ""
+    if view.uncertain_of:
+        own = " (" + ", ".join(f"{label}: {policy}" for label, policy in view.uncertain_of.items()) + ")"
+    by = f" by {spec.teacher}" if spec.teacher else ""
+    blank = "".join(f", {label}: {policy}" for label, policy in view.blank_of.items())
+    return (
+        f"seed {spec.seed}; uncertain labels: {view.uncertain}{own} in training{by}, never scored; "
+        f"unmentioned: {view.blank}{blank}"
+    )
 
 
 def study_runs(lab: Lab) -> list[StudyRuns]:

@@ -30,7 +30,9 @@ from cxrlab.learning.efficiency import (
 )
 from cxrlab.learning.state import Training, prepare, restore, state_of
 from cxrlab.losses.masked_bce import masked_bce
+from cxrlab.losses.masked_three_way import masked_three_way
 from cxrlab.metrics.auroc import auroc
+from cxrlab.models.heads import logit_of
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
 from cxrlab.spec import TrainSpec
@@ -102,6 +104,8 @@ def loss_of(going: Training, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         out = going.net(x)
     if going.spec.task == "autoencoder":
         return functional.mse_loss(out.float(), x)
+    if going.plan.head == "three-way":
+        return masked_three_way(out, y, going.pos_weight, going.multiclass)
     return masked_bce(out, y, going.pos_weight)
 
 
@@ -164,7 +168,7 @@ def steps_of_epoch(going: Training) -> Iterator[None]:
     total = wanted.epochs * going.steps
     for i, x in enumerate(batches):
         torch.manual_seed(seed_of(seed, epoch, first + i, "dropout"))
-        y = going.y_true[positions[i * size : (i + 1) * size].to(going.device)]
+        y = going.target[positions[i * size : (i + 1) * size].to(going.device)]
         rate = learning_rate(wanted.learning_rate, epoch * going.steps + going.step, total)
         going.loss_sum += step(going, x, y, rate)
         going.step += 1
@@ -180,7 +184,7 @@ def validate(going: Training) -> float:
     out = outputs(going.net, going.feed, going.rows.val, _mse if going.spec.task == "autoencoder" else None)
     if going.spec.task == "autoencoder":
         return float(out.double().mean())
-    y = going.rows.y_true[going.rows.val]
+    y, out = going.rows.y_true[going.rows.val], logit_of(out, going.plan.head, going.plan.n_labels)
     if not torch.isfinite(out).all():
         return math.nan
     values = np.array([auroc(y[:, k], out[:, k].double().numpy()) for k in range(y.shape[1])])
@@ -231,6 +235,7 @@ def _freeze(going: Training) -> Checkpoint:
         precision=going.precision,
         latents=going.plan.inputs,
         latents_digest=going.latents_digest,
+        head=going.plan.head,
         tensors=going.best_tensors,
     )
 

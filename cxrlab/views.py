@@ -1,24 +1,25 @@
-"""Rows of a store, their targets and their splits: what we ask.
+"""Rows of a store, their truth and their splits: what we ask.
 
-In:    a store, a label policy, a split rule.
+In:    a store, a policy for blanks, a split rule. What uncertain evidence becomes in training is policies.target's.
 Out:   arrays that training and scoring use; no image is read here.
 Never: torch, files, streamlit.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from cxrlab import policies
 from cxrlab.errors import BadSpec
-from cxrlab.labels import NO_FINDING, Evidence
+from cxrlab.labels import Evidence
+from cxrlab.spec import Blank
 from cxrlab.store import Store
 
 Split = Literal["train", "val", "test", "external"]
-Uncertain = Literal["ignore", "zeros", "ones"]
-Blank = Literal["negative", "ignore"]
 
 
 def split_of(patient_id: str, site: str) -> Split:
@@ -34,30 +35,6 @@ def split_of(patient_id: str, site: str) -> Split:
     return "train" if u < 0.7 else "val" if u < 0.8 else "test"
 
 
-def target(evidence: np.ndarray, uncertain: Uncertain = "ignore", blank: Blank = "negative") -> np.ndarray:
-    """Turn evidence into what we train on or score against.
-
-    Args:
-        evidence: any shape, int8 codes of labels.Evidence.
-        uncertain: what UNCERTAIN becomes: NaN, 0 or 1.
-        blank: what NOT_MENTIONED becomes: 0 or NaN. NOT_ANNOTATED is always NaN.
-
-    Returns:
-        The same shape, float32 of 0, 1 and NaN (masked).
-
-    >>> target(np.array([1, 0, -1, -2, -3], "int8")).tolist()
-    [1.0, 0.0, nan, 0.0, nan]
-    """
-    out = np.full(evidence.shape, np.nan, np.float32)
-    out[evidence == Evidence.POSITIVE] = 1
-    out[evidence == Evidence.NEGATIVE] = 0
-    if uncertain != "ignore":
-        out[evidence == Evidence.UNCERTAIN] = 1 if uncertain == "ones" else 0
-    if blank == "negative":
-        out[evidence == Evidence.NOT_MENTIONED] = 0
-    return out
-
-
 @dataclass(frozen=True)
 class View:
     """Rows of one store, ready to be asked."""
@@ -66,14 +43,16 @@ class View:
     rows: np.ndarray  # (M,) int64, indices into the store
     split: np.ndarray  # (M,) str of "train", "val", "test" or "external"
     labels: tuple[str, ...]
-    y_true: np.ndarray  # (M, L) float32 of 0, 1 and NaN (masked)
+    evidence: np.ndarray  # (M, L) int8, codes of labels.Evidence
+    y_true: np.ndarray  # (M, L) float32 of 0, 1 and NaN (masked; uncertain evidence always is)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def only(self, keep: np.ndarray) -> "View":
         """Return the rows where `keep`, (M,) bool, is true."""
-        return View(self.store, self.rows[keep], self.split[keep], self.labels, self.y_true[keep])
+        at = (self.rows[keep], self.split[keep], self.labels, self.evidence[keep], self.y_true[keep])
+        return View(self.store, *at)
 
     @property
     def facts(self) -> pd.DataFrame:
@@ -95,18 +74,18 @@ def view(
     labels: tuple[str, ...],
     *,
     external: bool,
-    uncertain: Uncertain = "ignore",
     blank: Blank = "negative",
+    blank_of: Mapping[str, Blank] | None = None,
     official_split: bool = False,
 ) -> View:
-    """Return every row of `store` with targets and splits.
+    """Return every row of `store` with truth and splits.
 
     Args:
         store: an open store.
         labels: columns of y_true, in this order.
         external: the site was not seen in training; all its rows are "external".
-        uncertain: see `target`.
-        blank: see `target`.
+        blank: see policies.truth.
+        blank_of: see policies.truth.
         official_split: use the site's own split where it gives one for every row.
 
     Raises:
@@ -120,8 +99,9 @@ def view(
     else:
         of = {p: split_of(p, store.site) for p in store.rows["patient_id"].unique()}
         split = store.rows["patient_id"].map(of).to_numpy(object)
-    y_true = target(evidence_of(store, labels), uncertain, blank)
-    return View(store, np.arange(n), split, tuple(labels), y_true)
+    evidence = evidence_of(store, labels)
+    y_true = policies.truth(evidence, labels, blank, blank_of)
+    return View(store, np.arange(n), split, tuple(labels), evidence, y_true)
 
 
 def _official(store: Store) -> np.ndarray:
@@ -137,19 +117,3 @@ def _official(store: Store) -> np.ndarray:
             "use the patient split."
         )
     return hint.to_numpy(object)
-
-
-def abnormal(y_true: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
-    """Return (M,) float32: 1 abnormal, 0 normal, NaN unknown.
-
-    Abnormal when any finding is positive or No Finding is 0; normal when No Finding is 1. A row whose No Finding is
-    unknown and that has no positive finding is unknown.
-    """
-    findings = [k for k, label in enumerate(labels) if label != NO_FINDING]
-    out = np.full(len(y_true), np.nan, np.float32)
-    if NO_FINDING in labels:
-        none = y_true[:, labels.index(NO_FINDING)]
-        out[none == 1] = 0
-        out[none == 0] = 1
-    out[(y_true[:, findings] == 1).any(axis=1)] = 1
-    return out

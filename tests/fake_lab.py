@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import norm
 
 import cxrlab
-from cxrlab import files, predictions, spec, store, views
+from cxrlab import files, policies, predictions, spec, store, views
 from cxrlab.labels import Evidence
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.predictions import ABNORMAL, Predictions
@@ -241,7 +241,7 @@ def write_scores(
     )
     for label in labels:
         y = (
-            views.abnormal(view.y_true, view.labels)
+            policies.truth(policies.abnormal(view.evidence, view.labels)[:, None], (ABNORMAL,))[:, 0]
             if label == ABNORMAL
             else view.y_true[:, LABELS.index(label)]
         )

@@ -63,19 +63,16 @@ def test_an_official_split_with_gaps_or_a_patient_in_two_parts_is_refused():
         views.view(opened(hints=["train", "test"] * 3), LABELS, external=False, official_split=True)
 
 
-@pytest.mark.parametrize(
-    ("uncertain", "blank", "wanted"),
-    [
-        ("ignore", "negative", [1, 0, np.nan, 0, np.nan]),
-        ("zeros", "negative", [1, 0, 0, 0, np.nan]),
-        ("ones", "negative", [1, 0, 1, 0, np.nan]),
-        ("ignore", "ignore", [1, 0, np.nan, np.nan, np.nan]),
-    ],
-)
-def test_evidence_becomes_a_target_by_policy_and_not_annotated_never_does(uncertain, blank, wanted):
-    got = views.target(np.array([1, 0, -1, -2, -3], np.int8), uncertain, blank)
-    assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, np.array(wanted, np.float32))
+def test_truth_masks_uncertain_evidence_and_follows_the_blank_policy_of_each_label():
+    evidence = [[0, -1, -2], [-2, -2, -1], [1, -3, 0]]
+    seen = views.view(
+        opened(3, evidence), LABELS, external=True, blank="ignore", blank_of={"Edema": "negative"}
+    )
+    nan = np.nan
+    np.testing.assert_array_equal(
+        seen.y_true, np.array([[0, nan, 0], [nan, nan, nan], [1, nan, 0]], np.float32)
+    )
+    assert (seen.evidence == np.array(evidence)).all()
 
 
 def test_labels_come_in_the_order_asked_for_and_a_foreign_one_is_masked():
@@ -95,14 +92,3 @@ def test_only_keeps_rows_targets_and_facts_together():
     kept = seen.only(seen.y_true[:, 1] == 1)
     assert len(kept) == 3 and kept.rows.tolist() == [1, 3, 5]
     assert kept.facts["image_id"].tolist() == ["i1", "i3", "i5"] and (kept.y_true[:, 1] == 1).all()
-
-
-def test_abnormal_is_known_only_where_something_is_known():
-    nan = np.nan
-    y_true = np.array(
-        [[1, 0, 0], [0, 0, 0], [nan, 1, 0], [nan, 0, 0], [nan, nan, nan], [1, 1, 0]], np.float32
-    )
-    got = views.abnormal(y_true, LABELS)
-    np.testing.assert_array_equal(got, np.array([0, 1, 1, nan, nan, 1], np.float32))
-    without = views.abnormal(y_true[:, 1:], LABELS[1:])
-    np.testing.assert_array_equal(without, np.array([nan, nan, 1, nan, nan, 1], np.float32))

@@ -45,7 +45,7 @@ def run() -> list[Line]:
         going = training.prepare(wanted, lab, device, Progress())
         fed = itertools.chain.from_iterable(iter(lambda: epoch(going), None))
         x = next(going.feed.batches(going.rows.train[:BATCH], BATCH))
-        y = going.y_true[:BATCH]
+        y = going.target[:BATCH]
         sides = {"ours": lambda: next(fed), "peer": lambda: train.step(going, x, y, 1e-4)}
         took: dict[str, list[float]] = {"ours": [], "peer": []}
         going.net.train()

@@ -43,7 +43,12 @@ METHODS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 
 
 def maps_of(
-    net: nn.Module, layer: str, x: torch.Tensor, labels: Sequence[int] | None = None, method: str = "grad-cam"
+    net: nn.Module,
+    layer: str,
+    x: torch.Tensor,
+    labels: Sequence[int] | None = None,
+    method: str = "grad-cam",
+    says: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits and maps of a batch.
 
@@ -54,6 +59,7 @@ def maps_of(
         x: (N, 1, H, W) float32, normalised, on the network's device.
         labels: indices of the logits to map; None: all.
         method: a key of METHODS.
+        says: turns the network's outputs into (N, L) logits, whose gradients are then walked; None: they are logits.
 
     Returns:
         logits (N, L) float32 and maps (N, len(labels), h, w) float32, >= 0 and unscaled; all zero where nothing speaks
@@ -80,7 +86,7 @@ def maps_of(
     hook = module.register_forward_hook(cut_off)
     try:
         with torch.enable_grad():
-            logit = net(x)
+            logit = net(x) if says is None else says(net(x))
     finally:
         hook.remove()
     if len(cut) != 1 or cut[0].ndim != 4:

@@ -133,7 +133,7 @@ def _draw(
     scorer.net.requires_grad_(False)
     done = 0
     for x in feed.batches(np.arange(len(wanted)), BATCH):
-        _, maps = cam.maps_of(scorer.net, layer, x, columns, method)
+        _, maps = cam.maps_of(scorer.net, layer, x, columns, method, scorer.says)
         here = maps.cpu().numpy()
         first, last = wanted[done], wanted[done + len(x) - 1]
         for i in np.flatnonzero((rows["row"] >= first) & (rows["row"] <= last)):

@@ -14,13 +14,14 @@ from cxrlab import spec as specs
 from cxrlab import store
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
+from cxrlab.learning import teacher
 from cxrlab.paths import Lab
 
 AnySpec = specs.AnySpec
 
 
 def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
-    """Return `spec` with `data` filled in: site → its store's digest.
+    """Return `spec` with `data` filled in: site → its store's digest, and "teacher:<run>" → that of what it says.
 
     Args:
         lab: where the stores and runs are.
@@ -28,9 +29,11 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
         others: also check the runs that it needs; a plan names runs that are yet to be made.
 
     Raises:
-        MissingInput: a site has no store, or the run to score is not there.
+        MissingInput: a site has no store, or the run to score or to learn from is not there.
         BadStore: a store is damaged.
-        BadSpec: home lacks a label, the run to score cannot be, or the scores are to come from a file.
+        BadRun: the teacher says nothing of this store.
+        BadSpec: home lacks a label, the run to score cannot be, the teacher does not fit (see learning.teacher), or the
+            scores are to come from a file.
     """
     if isinstance(spec, specs.ImportSpec):
         raise BadSpec("scores from elsewhere come in with `python -m cxrlab import-scores FILE --site NAME`.")
@@ -41,8 +44,13 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
     data = {site: open_store(lab, site).digest for site in sites_of(spec)}
     if isinstance(spec, specs.TrainSpec):
         _check_labels(lab, spec)
+        teacher.check_pair(spec)
         if others and spec.model.latents_of:
             _check_latents(lab, spec)
+        if others and spec.teacher:
+            teacher.check(lab, spec)
+            homes = {site: open_store(lab, site) for site in spec.view.source}
+            data[teacher.data_key(spec)] = teacher.digest(lab, spec, homes)
     if isinstance(spec, specs.ScoreSpec):
         _check_score(lab, spec)
     return spec.model_copy(update={"data": data})

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxrlab import store, views
+from cxrlab import policies, store, views
 from cxrlab.errors import BadRun, BadSpec
-from cxrlab.labels import SHARED
+from cxrlab.labels import SHARED, Evidence
+from cxrlab.learning import teacher
 from cxrlab.paths import Lab
 from cxrlab.predictions import ABNORMAL
 from cxrlab.spec import TrainSpec, ViewSpec
@@ -29,7 +30,8 @@ class Cohort:
 
     rows: tuple[tuple[Store, np.ndarray], ...]  # a store and the indices used there
     labels: tuple[str, ...]
-    y_true: np.ndarray  # (N, L) float32 of 0, 1 and NaN (masked)
+    y_true: np.ndarray  # (N, L) float32 of 0, 1 and NaN (masked): what an epoch is chosen by
+    target: np.ndarray  # (N, L) float32: what is trained on, see policies.target
     train: np.ndarray  # (n,) int64 positions
     val: np.ndarray  # (m,) int64 positions
 
@@ -44,42 +46,51 @@ class Cohort:
         return any(one.header.synthetic for one, _ in self.rows)
 
 
-def labels_of(spec: TrainSpec) -> tuple[str, ...]:
-    """Return the labels that the run's network predicts; () for an autoencoder."""
-    return {"labels": spec.view.labels, "normal": (ABNORMAL,), "autoencoder": ()}[spec.task]
-
-
 def truth(site: Store, task: str, view: ViewSpec, *, external: bool) -> views.View:
-    """Return every row of a site with the targets of `task`: view.labels, Abnormal, or none.
+    """Return every row of a site with the truth of `task`: view.labels, Abnormal, or none.
 
-    Abnormal is decided by every finding that the shared nine or view.labels name, whichever the site annotates.
+    Abnormal is decided by every finding that the shared nine or view.labels name, whichever the site annotates. Uncertain
+    evidence is masked whatever it becomes in training.
     """
     wanted = view.labels if task == "labels" else tuple(dict.fromkeys((*SHARED, *view.labels)))
     seen = views.view(
         site,
         wanted,
         external=external,
-        uncertain=view.uncertain,
         blank=view.blank,
+        blank_of=view.blank_of,
         official_split=view.official_split and not external,
     )
     if task == "labels":
         return seen
-    abnormal = views.abnormal(seen.y_true, wanted)[:, None]
+    said = policies.abnormal(seen.evidence, wanted, view.blank, view.blank_of)[:, None]
+    y_true = policies.truth(said, (ABNORMAL,))
     if task == "normal":
-        return views.View(site, seen.rows, seen.split, (ABNORMAL,), abnormal)
-    return views.View(site, seen.rows, seen.split, (), abnormal[:, :0])
+        return views.View(site, seen.rows, seen.split, (ABNORMAL,), said, y_true)
+    return views.View(site, seen.rows, seen.split, (), said[:, :0], y_true[:, :0])
+
+
+def target(seen: views.View, spec: TrainSpec, lab: Lab) -> np.ndarray:
+    """Return (M, L) float32, what a view of one home site, all its rows in order, is trained on: see policies.target."""
+    taught = teacher.read(lab, spec, seen.store).probability if teacher.learners(spec) else None
+    uncertain, ids = seen.evidence == Evidence.UNCERTAIN, seen.store.rows["image_id"].to_numpy()
+    return policies.target(
+        seen.y_true, uncertain, seen.labels, spec.view, seed=spec.seed, image_id=ids, taught=taught
+    )
 
 
 def build(spec: TrainSpec, lab: Lab) -> Cohort:
     """Choose the rows that `spec` trains and validates on.
 
     Raises:
-        MissingInput, BadStore: a source site has no store, or a damaged one.
-        BadRun: a store is no longer the one that the run was submitted with.
+        MissingInput, BadStore: a source site has no store, or a damaged one; the teacher is not there.
+        BadRun: a store or a teacher is no longer the one that the run was submitted with.
         BadSpec: too few rows, or a label that home never annotates or shows only one way.
     """
-    parts, splits, targets = [], [], []
+    teacher.check_pair(spec)
+    if spec.teacher:
+        teacher.check(lab, spec)
+    parts, splits, truths, targets = [], [], [], []
     for name in spec.view.source:
         site = store.read(lab.store(name))
         if spec.data.get(name, site.digest) != site.digest:
@@ -91,16 +102,20 @@ def build(spec: TrainSpec, lab: Lab) -> Cohort:
         keep = np.isin(seen.split, ("train", "val"))
         if spec.view.only_normal:
             keep &= truth(site, "normal", spec.view, external=False).y_true[:, 0] == 0
+        wanted = target(seen, spec, lab)
         if spec.task != "autoencoder":
-            keep &= ~np.isnan(seen.y_true).all(axis=1)
+            keep &= ~np.isnan(wanted).all(axis=1)
         used = seen.only(keep)
         parts.append((site, used.rows))
         splits.append(used.split)
-        targets.append(used.y_true)
+        truths.append(used.y_true)
+        targets.append(wanted[keep])
+    _check_teacher(spec, lab, {site.site: site for site, _ in parts})
     split = np.concatenate(splits)
     made = Cohort(
         tuple(parts),
-        labels_of(spec),
+        policies.labels_of(spec),
+        np.concatenate(truths),
         np.concatenate(targets),
         np.flatnonzero(split == "train"),
         np.flatnonzero(split == "val"),
@@ -108,6 +123,15 @@ def build(spec: TrainSpec, lab: Lab) -> Cohort:
     _check_rows(made, spec)
     _check_labels(made, spec)
     return made
+
+
+def _check_teacher(spec: TrainSpec, lab: Lab, homes: dict[str, Store]) -> None:
+    then = spec.data.get(teacher.data_key(spec))
+    if then is not None and then != (now := teacher.digest(lab, spec, homes)):
+        raise BadRun(
+            f"the teacher {spec.teacher!r} says other probabilities than when this run was submitted ({then[:12]} then, "
+            f"{now[:12]} now); submit the run again."
+        )
 
 
 def _home(spec: TrainSpec) -> str:

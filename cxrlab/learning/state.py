@@ -7,10 +7,11 @@ Never: the walk itself (train.py), external sites.
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import nn
 
-from cxrlab import inputs, spec
+from cxrlab import inputs, policies, spec
 from cxrlab.checkpoint import Last, Selection
 from cxrlab.errors import BadRun, BadSpec
 from cxrlab.learning import cohort, devices, feeds
@@ -40,8 +41,9 @@ class Training:
     feed: feeds.Feed
     net: nn.Module
     optimizer: torch.optim.Optimizer
-    y_true: torch.Tensor  # (N, L) float32 on the device
+    target: torch.Tensor  # (N, L) float32 on the device, see policies.target
     pos_weight: torch.Tensor  # (L,) float32 on the device
+    multiclass: torch.Tensor  # (L,) bool on the device: labels whose uncertain evidence is a class of its own
     device: torch.device
     precision: str
     weights: Loaded
@@ -78,12 +80,17 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
             f"the network {plug_in.name!r} does not do the task {run_spec.task!r}; it does: {', '.join(plug_in.tasks)}."
         )
     rows = cohort.build(run_spec, lab)
-    head = run_spec.model.latents_of
-    encoder = feeds.encoder_of(lab, head, device) if head else None
+    latents_of = run_spec.model.latents_of
+    encoder = feeds.encoder_of(lab, latents_of, device) if latents_of else None
     px = encoder.made.input.image_px if encoder else run_spec.view.image_px
     inputs.check_size(rows.rows, px)
     torch.manual_seed(run_spec.seed)
-    plan = Plan(run_spec.model, len(rows.labels), px, encoder.made.spec.model.latent_units if encoder else 0)
+    multiclass = np.isin(rows.labels, policies.labels_under(run_spec.view, rows.labels, "multiclass"))
+    units, head = (
+        encoder.made.spec.model.latent_units if encoder else 0,
+        "three-way" if multiclass.any() else "binary",
+    )
+    plan = Plan(run_spec.model, len(rows.labels), px, units, head)
     net = build(plan)
     weights = load_first_weights(net, run_spec.model)
     images = inputs.load(rows.rows, px, device, progress)
@@ -102,8 +109,9 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
         feed=feed,
         net=net,
         optimizer=_optimizer(net, run_spec),
-        y_true=torch.from_numpy(rows.y_true).to(device),
+        target=torch.from_numpy(rows.target).to(device),
         pos_weight=torch.from_numpy(pos_weight).to(device),
+        multiclass=torch.from_numpy(multiclass).to(device),
         device=device,
         precision=devices.training_precision(device),
         weights=weights,

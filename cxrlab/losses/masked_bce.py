@@ -20,31 +20,42 @@ def masked_bce(logit: torch.Tensor, target: torch.Tensor, pos_weight: torch.Tens
 
     Args:
         logit: (N, L) float.
-        target: (N, L) float32 of 0, 1 and NaN (masked).
-        pos_weight: (L,) float32, factor on the loss of positives.
+        target: (N, L) float32 in [0, 1] and NaN (masked). A soft target t costs w·t·log σ + (1 − t)·log(1 − σ), so its
+            best odds are w·t/(1 − t): the weight shifts soft and hard ones alike by log w.
+        pos_weight: (L,) float32, w: factor on the loss of positives.
 
     Returns:
         A scalar float32; 0 with no gradient when the batch knows nothing.
     """
-    known = ~torch.isnan(target)
     loss = functional.binary_cross_entropy_with_logits(
         logit.float(), torch.nan_to_num(target), pos_weight=pos_weight, reduction="none"
     )
+    return mean_over_labels(loss, ~torch.isnan(target))
+
+
+def mean_over_labels(loss: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Return the mean over labels of the mean over their known rows; labels that no row knows are left out.
+
+    Args:
+        loss: (N, L) float32, finite.
+        known: (N, L) bool.
+    """
     n = known.sum(dim=0)
     a_label = (loss * known).sum(dim=0) / n.clamp(min=1)
     return a_label.sum() / (n > 0).sum().clamp(min=1)
 
 
-def positive_weight(target: np.ndarray, balance: bool) -> np.ndarray:
-    """Return (L,) float32: min(negatives/positives, LARGEST_WEIGHT) over the known rows, or ones.
+def positive_weight(y_true: np.ndarray, balance: bool) -> np.ndarray:
+    """Return (L,) float32: min(negatives/positives, LARGEST_WEIGHT) over the certain rows, or ones.
 
     Training with weight w shifts a logit by log w; score.py takes that off again, so that scores stay probabilities.
 
     Args:
-        target: (N, L) float32 of 0, 1 and NaN (masked); every label has a positive and a negative.
+        y_true: (N, L) float32 of 0, 1 and NaN (masked); every label has a positive and a negative. What uncertain
+            evidence becomes in training is not counted, so that a policy changes targets and nothing else.
         balance: False gives ones.
     """
     if not balance:
-        return np.ones(target.shape[1], np.float32)
-    positives, negatives = (target == 1).sum(axis=0), (target == 0).sum(axis=0)
+        return np.ones(y_true.shape[1], np.float32)
+    positives, negatives = (y_true == 1).sum(axis=0), (y_true == 0).sum(axis=0)
     return np.minimum(negatives / positives, LARGEST_WEIGHT).astype(np.float32)

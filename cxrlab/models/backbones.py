@@ -1,11 +1,12 @@
-"""Classifiers: a backbone, then one sigmoid head a label.
+"""Classifiers: a backbone, then one head a label.
 
 In:    grey images (N, 1, H, W) float32, normalised.
-Out:   (N, L) logits.
+Out:   (N, L) logits, or (N, 3L) of a three-way head.
 Never: targets, losses, files of a lab; weights that did not load whole.
 
 The head is dropout, then one linear layer: L independent logistic regressions on the pooled features. Labels exclude
-one another in no way, so there is a sigmoid a label and no softmax.
+one another in no way, so there is a sigmoid a label and no softmax over labels. A three-way head has three numbers a
+label (negative, positive, uncertain) in the place of one.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,13 +33,13 @@ HUB = {"densenet121": "timm/densenet121.tv_in1k", "resnet18": "timm/resnet18.tv_
 class MultiLabelNet(nn.Module):
     """A timm backbone with average pooling, dropout and one linear layer."""
 
-    def __init__(self, name: str, n_labels: int) -> None:
+    def __init__(self, name: str, n_outputs: int) -> None:
         super().__init__()
         self.backbone = timm.create_model(name, in_chans=1, num_classes=0, global_pool="avg")
-        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(self.backbone.num_features, n_labels))
+        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(self.backbone.num_features, n_outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, L) logits of (N, 1, H, W)."""
+        """Return (N, n_outputs) of (N, 1, H, W)."""
         if x.shape[-1] < SMALLEST_PX:
             # Stretched, not padded: a map's cells then still cover the image evenly.
             x = functional.interpolate(
@@ -52,7 +53,7 @@ class SmallCnn(nn.Module):
 
     WIDTHS = (24, 48, 96, 160)
 
-    def __init__(self, n_labels: int) -> None:
+    def __init__(self, n_outputs: int) -> None:
         super().__init__()
         before, blocks = 1, []
         for width in self.WIDTHS:
@@ -60,10 +61,10 @@ class SmallCnn(nn.Module):
             before = width
         self.blocks = nn.ModuleList(blocks)
         self.halve = nn.MaxPool2d(2)
-        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(before, n_labels))
+        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(before, n_outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, L) logits of (N, 1, H, W)."""
+        """Return (N, n_outputs) of (N, 1, H, W)."""
         for i, block in enumerate(self.blocks):
             x = block(self.halve(x) if i else x)
         return self.head(x.mean(dim=(2, 3)))
@@ -139,7 +140,7 @@ for _name in HUB:
         Model(
             name=_name,
             tasks=("labels", "normal"),
-            build=lambda plan, name=_name: MultiLabelNet(name, plan.n_labels),
+            build=lambda plan, name=_name: MultiLabelNet(name, plan.outputs),
             cam_layers=_timm_layers,
             load=load_backbone(_name),
         )
@@ -147,7 +148,7 @@ for _name in HUB:
 
 
 def _build_small(plan: Plan) -> SmallCnn:
-    return SmallCnn(plan.n_labels)
+    return SmallCnn(plan.outputs)
 
 
 MODELS.add("small_cnn")(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cxrlab.errors import BadSpec
+from cxrlab.models.heads import OUTPUTS, Head
 from cxrlab.registry import Registry
 from cxrlab.spec import ModelSpec
 
@@ -39,14 +40,20 @@ class Plan:
     n_labels: int
     image_px: int
     inputs: int = 0  # latent_head: how many latents come in
+    head: Head = "binary"
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a classifier says of an image."""
+        return self.n_labels * OUTPUTS[self.head]
 
 
 @dataclass(frozen=True)
 class Model:
     """One network plug-in.
 
-    build makes the network with random weights; a classifier's forward gives (N, n_labels) logits, an autoencoder's
-    (N, 1, H, W) in the scale of its input, and `encode` (N, latent_units).
+    build makes the network with random weights; a classifier's forward gives (N, plan.outputs), see heads.logit_of, an
+    autoencoder's (N, 1, H, W) in the scale of its input, and `encode` (N, latent_units).
     cam_layers names modules, deepest first, each with a 4-D output; empty: no map can be drawn, and why_no_map says why.
     """
 

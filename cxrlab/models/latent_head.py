@@ -1,7 +1,7 @@
 """Normal or abnormal from an autoencoder's latents.
 
 In:    latents (N, inputs) float32 in (-1, 1).
-Out:   (N, L) logits.
+Out:   (N, L) logits, or (N, 3L) of a three-way head.
 Never: images; the autoencoder itself (whoever calls reads its run).
 """
 
@@ -11,7 +11,7 @@ from cxrlab.models.base import MODELS, Model, Plan
 
 
 def _build(plan: Plan) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(plan.inputs, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, plan.n_labels))
+    return nn.Sequential(nn.Linear(plan.inputs, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, plan.outputs))
 
 
 MODELS.add("latent_head")(

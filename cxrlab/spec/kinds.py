@@ -51,6 +51,22 @@ class TrainSpec(Frozen):
             raise ValueError("the network 'latent_head' and latents_of go together")
         return self
 
+    @model_validator(mode="after")
+    def _policies_name_labels(self) -> Self:
+        for name in ("uncertain_of", "blank_of"):
+            unknown = [label for label in getattr(self.view, name) if label not in self.view.labels]
+            if unknown:
+                raise ValueError(
+                    f"view.{name} names {unknown[0]!r}, which is not among this run's labels; "
+                    f"expected one of: {', '.join(self.view.labels)}"
+                )
+        if self.task == "normal" and self.view.uncertain_of:
+            raise ValueError(
+                "view.uncertain_of is for the task 'labels': normal or abnormal is one answer, whose uncertain rows follow "
+                "view.uncertain"
+            )
+        return self
+
     @property
     def run_id(self) -> str:
         """The run's name: what it is, where it trained, and eight digits of the spec's digest."""
