@@ -220,7 +220,7 @@ def test_pixels_lost_in_a_power_cut_are_decoded_again(lab):
     work, _ = staging.begin(lab.store("a"), plan)
     for i in (0, 1):
         work.keep(i, np.full((32, 32), 9, np.uint8), 40, 40)
-    work.pixels[1] = 0
+    work.pixels[1] = np.zeros((work.plan.px, work.plan.px), np.uint8)
     again, n_done = staging.begin(lab.store("a"), plan)
     assert n_done == 1 and again.states["state"].tolist() == [staging.GOOD, staging.WAITING]
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import weakref
 import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,6 +40,27 @@ class Plan:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+class Images:
+    """(N, px, px) uint8 in a file, one image at a time.
+
+    No memory map: its pages count as the process's own, so that memory would grow with every image.
+    """
+
+    def __init__(self, path: Path, px: int) -> None:
+        self._file, self._px = os.open(path, os.O_RDWR), px
+        weakref.finalize(self, os.close, self._file)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        size = self._px * self._px
+        return np.frombuffer(os.pread(self._file, size, int(i) * size), np.uint8).reshape(
+            self._px, -1
+        )
+
+    def __setitem__(self, i: int, image: np.ndarray) -> None:
+        data = np.ascontiguousarray(image, np.uint8).tobytes()
+        os.pwrite(self._file, data, int(i) * len(data))
+
+
 class Staging:
     """One ingest's unfinished work. Open it in as many processes as you like; they write different rows."""
 
@@ -46,11 +68,8 @@ class Staging:
         self.folder, self.plan = folder, plan
         n, px = len(plan.sources), plan.px
         self.states = np.memmap(folder / "states", STATE, "r+", shape=(n,))
-        self.pixels = np.memmap(folder / "pixels", np.uint8, "r+", shape=(n, px, px))
-        self.masks = {
-            name: np.memmap(folder / f"masks-{k}", np.uint8, "r+", shape=(n, px, px))
-            for k, name in enumerate(plan.mask_names)
-        }
+        self.pixels = Images(folder / "pixels", px)
+        self.masks = {name: Images(folder / f"masks-{k}", px) for k, name in enumerate(plan.mask_names)}
 
     @classmethod
     def open(cls, folder: Path) -> "Staging":
