@@ -156,6 +156,18 @@ class Lab:
         files.check_name(site, "site")
         return RunPaths(self.root / "imports" / site)
 
+    def fetched(self, collection: str) -> Path:
+        """Where the files of a published collection are fetched to. Raises BadInput for an unsafe name."""
+        files.check_name(collection, "collection")
+        return (
+            self.root / "fetched" / collection
+        )  # written by fetching; apart from raw/, where sites are drawn
+
+    def fetching(self, collection: str) -> RunPaths:
+        """The files of a fetch that a page started: the same names as a run's. Raises BadInput for an unsafe name."""
+        files.check_name(collection, "collection")
+        return RunPaths(self.root / "fetches" / collection)
+
     def store(self, site: str) -> Path:
         """The store of `site`, whether or not it exists. Raises BadInput for an unsafe name."""
         files.check_name(site, "site")

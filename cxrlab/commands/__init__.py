@@ -8,6 +8,7 @@ Never: work of its own.
 # Verb → the module of this package that registers it, so that `runs` need not load what `ingest` needs.
 VERBS: dict[str, str] = {
     "demo": "demo",
+    "fetch": "fetch",
     "ingest": "data",
     "sites": "data",
     "run": "runs",
