@@ -140,3 +140,37 @@ def test_a_cut_off_trainings_state_comes_back_and_is_no_checkpoint(tmp_path):
     assert all(torch.equal(back.tensors[name], tensor) for name, tensor in last.tensors.items())
     with pytest.raises(BadRun, match="expected 'cxrlab-checkpoint'"):
         checkpoint.read(path)
+
+
+def test_a_checkpoint_says_its_head_and_one_from_before_heads_is_binary(tmp_path, made):
+    path = tmp_path / "checkpoint.safetensors"
+    three = replace(made, head="three-way")
+    checkpoint.write(path, replace(three, tensors=build(three.plan).state_dict()))
+    back = checkpoint.read(path)
+    assert back.head == "three-way"
+    assert checkpoint.network(back, torch.device("cpu"))(torch.rand(1, 1, planted.PX, planted.PX)).shape == (
+        1,
+        9,
+    )
+    checkpoint.write(path, made)
+    meta = head_of(path)
+    del meta["head"]["head"]  # as they were written before
+    rewrite(path, meta)
+    old = checkpoint.read(path)
+    assert old.head == "binary"
+    assert checkpoint.network(old, torch.device("cpu"))(torch.rand(1, 1, planted.PX, planted.PX)).shape == (
+        1,
+        3,
+    )
+
+
+def test_a_head_of_an_unknown_kind_or_another_width_is_refused(tmp_path, made):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write(path, made)
+    meta = head_of(path)
+    meta["head"]["head"] = "hydra"
+    rewrite(path, meta)
+    with pytest.raises(BadRun, match="a head of the kind 'hydra'"):
+        checkpoint.read(path)
+    with pytest.raises(BadRun, match="does not fit its network"):
+        checkpoint.network(replace(made, head="three-way"), torch.device("cpu"))

@@ -10,6 +10,7 @@ from torch import nn
 from cxrlab.errors import BadSpec
 from cxrlab.explain import cam
 from cxrlab.models.base import Plan, build, cam_layer
+from cxrlab.models.heads import logit_of
 from cxrlab.spec import ModelSpec
 from tests import planted
 
@@ -167,3 +168,20 @@ def test_a_network_taught_coins_has_weak_maps_because_nothing_is_rescaled():
     coin = np.random.default_rng(9).permutation(np.arange(len(has)) % 2)
     taught, blind = (maps_at(trained(pictures, y), pictures, which).sum() for y in (has, coin))
     assert blind < 0.2 * taught
+
+
+def test_a_three_way_heads_map_is_of_the_difference_between_positive_and_negative():
+    torch.manual_seed(2)
+    three = build(Plan(ModelSpec(name="small_cnn"), 2, 32, head="three-way")).eval()
+    two = build(Plan(ModelSpec(name="small_cnn"), 2, 32)).eval()
+    tensors = three.state_dict()
+    for name in ("head.1.weight", "head.1.bias"):
+        of = tensors[name].unflatten(0, (2, 3))
+        tensors[name] = of[:, 1] - of[:, 0]
+    two.load_state_dict(tensors)
+    x = torch.rand(3, 1, 32, 32)
+    expected_logit, expected = cam.maps_of(two, "blocks.3", x)
+    logit, maps = cam.maps_of(three, "blocks.3", x, says=lambda out: logit_of(out, "three-way", 2))
+    torch.testing.assert_close(logit, expected_logit, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(maps, expected, atol=1e-5, rtol=1e-4)
+    assert expected.sum() > 0

@@ -50,3 +50,19 @@ def test_the_positive_weight_is_capped():
     y[50:60, 0] = np.nan
     assert positive_weight(y, balance=True).tolist() == [pytest.approx(65 / 25), 10.0]
     assert positive_weight(y, balance=False).tolist() == [1.0, 1.0]
+
+
+def test_soft_targets_are_torchs_own_and_are_shifted_by_the_weight_like_hard_ones():
+    torch.manual_seed(0)
+    logit, target, weight = torch.randn(50, 3), torch.rand(50, 3), torch.tensor([1.0, 2.0, 5.0])
+    peer = torch.nn.functional.binary_cross_entropy_with_logits(logit, target, pos_weight=weight)
+    assert float(masked_bce(logit, target, weight)) == pytest.approx(float(peer), rel=1e-6)
+    t, w = 0.7, 4.0
+    best = torch.tensor([[math.log(w * t / (1 - t))]], requires_grad=True)
+    masked_bce(best, torch.tensor([[t]]), torch.tensor([w])).backward()
+    assert float(best.grad) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_positive_weight_counts_certain_rows_only():
+    y = np.array([[1], [0], [0], [np.nan], [np.nan]], np.float32)
+    assert positive_weight(y, balance=True).tolist() == [2.0]
