@@ -4,7 +4,8 @@ In:    `map.csv` beside this file, or a person's edited copy of it.
 Out:   LabelMap, a frozen value with a digest.
 Never: data of a site.
 
-Columns: dataset; native, the site's own word; label, ours, or blank where a native label is left out knowingly; says,
+Columns: dataset; native, the site's own word, or a beginning with * for every word that begins so, or * alone for every
+other word (a word with a rule of its own has that one, else the longest beginning counts); label, ours, or blank where a native label is left out knowingly; says,
 what a positive native label is evidence of ("same": whatever was said of the native label is said of ours, also
 negative and uncertain; "positive", "negative", "uncertain": that, and nothing where the native label is absent);
 breadth, "narrow" or "broad" (used only when the broad map is asked for; a broad rule replaces a narrow one of the same
@@ -64,8 +65,20 @@ class LabelMap:
         return tuple(dict.fromkeys(rule.native for rule in self.rules))
 
     def rules_of(self, native: str) -> list[Rule]:
-        """Return the rules of a native label; upper and lower case are one."""
-        return [rule for rule in self.rules if plain(rule.native) == plain(native)]
+        """Return the rules of a native label; upper and lower case are one.
+
+        >>> rules = tuple(Rule(native, "Pneumonia", "same", "narrow") for native in ("pneumonia", "pneumonia/*", "*"))
+        >>> known = LabelMap("covid", rules, "narrow")
+        >>> [known.rules_of(word)[0].native for word in ("Pneumonia", "Pneumonia/Viral", "Gout")]
+        ['pneumonia', 'pneumonia/*', '*']
+        """
+        word = plain(native)
+        named = [plain(rule.native) for rule in self.rules]
+        fits = [name for name in named if name == word] or [
+            name for name in named if name.endswith("*") and word.startswith(name[:-1])
+        ]
+        best = max(fits, key=len, default=None)
+        return [rule for rule, name in zip(self.rules, named, strict=True) if name == best]
 
     def to_json(self) -> dict[str, Any]:
         """Return what a store records: where the map came from, its digest and its rules."""

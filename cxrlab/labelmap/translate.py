@@ -84,7 +84,7 @@ def ledger(
                 {"native": native, "label": "", "says": "", **facts, "after": None, "note": "not in the map"}
             )
         for rule in rules:
-            if n or rule.label:
+            if n or (rule.label and not native.endswith("*")):
                 lines.append({"native": native, "label": rule.label, "says": rule.says, **facts,
                               "after": after.get(rule.label), "note": rule.note})  # fmt: skip
     return tuple(sorted(lines, key=lambda line: -line["images"]))

@@ -66,8 +66,18 @@ class Raw:
 def translated(
     header: Header, rows: pd.DataFrame, said: Said, known: LabelMap, quarantine: list[tuple[str, str]]
 ) -> Raw:
-    """Return what a raw folder says, its labels brought through `known`; header's labels and ledger are filled in."""
+    """Return what a raw folder says, its labels brought through `known`; header's labels and ledger are filled in.
+
+    Raises:
+        BadInput: the map has no rule for any native label.
+    """
     labels, evidence = labelmap.harmonise(said, known)
+    if not labels:
+        some = ", ".join(said.natives[:8]) or "none"
+        raise BadInput(
+            f"the label map {known.origin} for {known.dataset!r} has no label for any word that the site says ({some}); "
+            f"copy one that has with `python -m cxrlab labels {known.dataset} --out FILE`."
+        )
     made = replace(header, labels=labels, ledger=labelmap.ledger(said, known, labels, evidence))
     return Raw(made, rows, evidence, quarantine, said=said, label_map=known)
 

@@ -11,26 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cxrlab import labelmap
 from cxrlab.errors import MissingInput
+from cxrlab.labelmap import LabelMap, Said
 from cxrlab.labels import NO_FINDING, Evidence
 from cxrlab.sites import tables
-from cxrlab.sites.base import SITES, Raw, Site, need_folder
+from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
 
-LABELS = (NO_FINDING, "Pneumonia")
 FRONTAL = frozenset(("pa", "ap", "ap supine", "ap erect"))
 UNSAID = frozenset(("", "?", "nan", "unknown"))
-NOT_ANNOTATED = frozenset(("", "todo", "unknown", "nan"))
-NORMAL = frozenset(("no finding", "normal"))
-# The older tables name the cause alone; today's spell it `Pneumonia/Bacterial/Klebsiella`.
-PNEUMONIAS = frozenset(
-    (
-        "pneumonia", "covid-19", "covid19", "sars", "mers", "mers-cov", "viral", "bacterial", "fungal", "streptococcus",
-        "pneumocystis", "klebsiella", "e.coli", "varicella", "mycoplasma", "mycoplasma bacterial pneumonia", "legionella",
-        "lipoid", "chlamydophila", "influenza", "h1n1", "swine-origin influenza a (h1n1) viral pneumonia", "herpes",
-        "aspergillosis", "aspiration", "nocardia", "staphylococcus", "mrsa",
-    )
-)  # fmt: skip
 
 
 class Covid(Site):
@@ -43,10 +33,12 @@ class Covid(Site):
         "Cohen et al. 2020, arXiv:2006.11988; https://github.com/ieee8023/covid-chestxray-dataset"
     )
     expects: ClassVar[str] = "metadata.csv and images/"
+    label_map: ClassVar[str] = "covid"
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read metadata.csv and leave out what is no frontal radiograph."""
         need_folder(raw, self)
+        known = labelmap.of(self.label_map, options.get("map", "narrow"))
         path = tables.find_file(raw, ("metadata.csv",), self.expects)
         table = tables.read_text_table(path)
         table.columns = [name.lower() for name in table.columns]  # early versions write Patientid
@@ -59,8 +51,6 @@ class Covid(Site):
             )
         rows = table.iloc[[i for i, _ in found]].reset_index(drop=True)
         below = path.parent.relative_to(raw).as_posix()
-        native = rows["finding"]
-        evidence = np.array([evidence_of(text) for text in native], np.int8)
         facts = pd.DataFrame(
             {
                 "image_id": [Path(file).name for _, file in found],
@@ -69,18 +59,15 @@ class Covid(Site):
                 "sex": rows["sex"].map(tables.sex) if "sex" in rows else "",
                 "age_years": rows["age"].map(tables.age_years) if "age" in rows else np.nan,
                 "view": rows["view"].map(tables.view),
-                "native_label": native,
+                "native_label": rows["finding"],
                 "source_file": [file if below == "." else f"{below}/{file}" for _, file in found],
             }
         )
         header = Header(
-            site=site,
-            title=self.title,
-            source=f"{self.source}; licence {self.licence}",
-            labels=LABELS,
-            ledger=tables.ledger(native, {text: _note(text) for text in native.unique()}),
+            site=site, title=self.title, source=f"{self.source}; licence {self.licence}", labels=()
         )
-        return Raw(header, tables.finish_rows(facts), evidence, quarantine)
+        said = said_of(list(rows["finding"]), known)
+        return translated(header, tables.finish_rows(facts), said, known, quarantine)
 
 
 def _usable(
@@ -116,35 +103,33 @@ def _studies(rows: pd.DataFrame) -> pd.Series:
     return rows["patientid"] + "-" + rows.get("offset", "")
 
 
-def evidence_of(finding: str) -> tuple[int, int]:
-    """Return the evidence for (No Finding, Pneumonia) in one `finding` cell, hierarchical or flat.
+def said_of(findings: list[str], known: LabelMap) -> Said:
+    """Return what the `finding` cells say, hierarchical (Pneumonia/Viral/COVID-19) or flat (COVID-19, ARDS).
 
-    ARDS and other diseases say nothing of pneumonia: not annotated, never negative.
+    Of a word that is absent nothing is known: a cell names the one or two diseases that a picture was published for.
+    Beside another disease the word for "none" is dropped.
 
-    >>> evidence_of("Pneumonia/Viral/COVID-19"), evidence_of("COVID-19, ARDS"), evidence_of("No Finding")
-    ((0, 1), (0, 1), (1, 0))
-    >>> evidence_of("ARDS"), evidence_of("Tuberculosis"), evidence_of("todo")
-    ((0, -3), (0, -3), (-3, -3))
+    >>> known = labelmap.of("covid")
+    >>> said = said_of(["Pneumonia/Viral/COVID-19", "COVID-19, ARDS", "No Finding", "Tuberculosis", "todo"], known)
+    >>> labelmap.harmonise(said, known)[1].tolist()
+    [[0, 1], [0, 1], [1, 0], [0, -3], [-3, -3]]
     """
-    said = [part.strip().lower() for part in finding.split(",")]
-    if all(part in NOT_ANNOTATED for part in said):
-        return int(Evidence.NOT_ANNOTATED), int(Evidence.NOT_ANNOTATED)
-    if any(part.split("/")[0] in PNEUMONIAS for part in said):
-        return 0, 1
-    if all(part in NORMAL for part in said):
-        return 1, 0
-    return 0, int(Evidence.NOT_ANNOTATED)
+    words = [[word for part in text.split(",") if (word := " ".join(part.split()))] for text in findings]
+    spelled: dict[str, str] = {}
+    for word in (word for cell in words for word in cell):
+        spelled.setdefault(word.lower(), word)
+    column = {name: k for k, name in enumerate(spelled)}
+    none = {name for name in spelled if _is_normal(name, known)}
+    codes = np.full((len(words), len(column)), int(Evidence.NOT_ANNOTATED), np.int8)
+    for i, cell in enumerate(words):
+        names = {word.lower() for word in cell}
+        for name in names - none or names:
+            codes[i, column[name]] = Evidence.POSITIVE
+    return Said(tuple(spelled.values()), codes)
 
 
-def _note(finding: str) -> tuple[str, str]:
-    none, pneumonia = evidence_of(finding)
-    if none == Evidence.NOT_ANNOTATED:
-        return "", "not annotated yet: neither label is known"
-    if pneumonia == 1:
-        return "Pneumonia", "also No Finding 0"
-    if none == 1:
-        return NO_FINDING, "also Pneumonia 0"
-    return "", "another disease: No Finding 0, Pneumonia not annotated"
+def _is_normal(word: str, known: LabelMap) -> bool:
+    return any(rule.label == NO_FINDING and rule.says == "positive" for rule in known.rules_of(word))
 
 
 SITES.add("covid")(Covid())

@@ -9,15 +9,14 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 
+from cxrlab import labelmap
 from cxrlab.errors import BadInput
 from cxrlab.sites import tables
-from cxrlab.sites.base import SITES, Raw, Site, need_folder
+from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
 
-LABELS = ("No Finding", "Pneumonia")
 CLASSES = ("NORMAL", "PNEUMONIA")
 PARTS = ("train", "val", "test")
 _PERSON = re.compile(r"(person\d+)", re.IGNORECASE)
@@ -34,6 +33,7 @@ class Kermany(Site):
     licence: ClassVar[str] = "CC BY 4.0"
     source: ClassVar[str] = "Kermany et al. 2018, Cell 172:1122, doi:10.17632/rscbjbr9sj"
     expects: ClassVar[str] = "chest_xray/{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg"
+    label_map: ClassVar[str] = "kermany"
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the folder names and file names; there is no table."""
@@ -74,22 +74,10 @@ class Kermany(Site):
         if not found:
             raise BadInput(f"{raw} holds no image below NORMAL or PNEUMONIA; kermany expects {self.expects}.")
         rows = pd.DataFrame(found)
-        sick = rows["native_label"].str.startswith("PNEUMONIA").to_numpy()
-        evidence = np.stack([~sick, sick], axis=1).astype(np.int8)
-        became = {
-            name: ("No Finding", "also Pneumonia 0")
-            if name == "NORMAL"
-            else ("Pneumonia", "also No Finding 0")
-            for name in rows["native_label"].unique()
-        }
-        header = Header(
-            site=site,
-            title=self.title,
-            source=f"{self.source}; {self.licence}",
-            labels=LABELS,
-            ledger=tables.ledger(rows["native_label"], became),
-        )
-        return Raw(header, tables.finish_rows(rows), evidence, quarantine)
+        known = labelmap.of(self.label_map, options.get("map", "narrow"))
+        said = labelmap.from_classes(rows["native_label"])
+        header = Header(site=site, title=self.title, source=f"{self.source}; {self.licence}", labels=())
+        return translated(header, tables.finish_rows(rows), said, known, quarantine)
 
 
 def patient_of(name: str, part: str) -> str | None:

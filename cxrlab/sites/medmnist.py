@@ -14,16 +14,19 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
-from cxrlab.labels import NIH, NO_FINDING
+from cxrlab.labelmap import Said
 from cxrlab.sites import tables
-from cxrlab.sites.base import SITES, Raw, Site
+from cxrlab.sites.base import SITES, Raw, Site, translated
 from cxrlab.store import Header
 
 PARTS = ("train", "val", "test")
-PNEUMONIA = (NO_FINDING, "Pneumonia")
-CHEST = (NO_FINDING, *NIH, "Lung Lesion")
-# ChestMNIST's columns 0 to 13 are in the order of labels.NIH.
+# ChestMNIST's columns 0 to 13, and a word of our own for a row of zeros; Yang et al. 2023, medmnist/info.py.
+CHEST = ("atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia", "pneumothorax",
+         "consolidation", "edema", "emphysema", "fibrosis", "pleural", "hernia")  # fmt: skip
+NONE = "(all 14 zero)"
+PNEUMONIA = ("0 normal", "1 pneumonia")
 LARGEST_LABELS = 64 * 2**20  # bytes; ChestMNIST's are 1.1 million
 
 
@@ -36,45 +39,43 @@ class MedMnist(Site):
     source: ClassVar[str] = "Yang et al. 2023, Scientific Data 10:41, MedMNIST v2; https://medmnist.com"
     expects: ClassVar[str] = "pneumoniamnist.npz or chestmnist.npz (also _64, _128, _224)"
     options: ClassVar[dict[str, str]] = {"file": "which .npz to read, where the folder holds several"}
+    label_map: ClassVar[str] = "chestmnist"  # read() takes pneumoniamnist's where the file is that
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the labels; images are read one at a time later."""
         path = self._choose(raw, options.get("file"))
-        parts, labels, rows = [], (), []
+        parts, rows = [], []
         for part in PARTS:
-            shape, said = _images_of(path, part).shape, _labels_of(path, part)
-            labels, evidence = _evidence_of(path, said)
-            if shape[0] != len(evidence):
+            shape, labels = _images_of(path, part).shape, _labels_of(path, part)
+            if shape[0] != len(labels):
                 raise BadInput(
-                    f"{path} holds {shape[0]} {part} images but {len(evidence)} labels; fetch it again."
+                    f"{path} holds {shape[0]} {part} images but {len(labels)} labels; fetch it again."
                 )
-            parts.append(evidence)
+            parts.append(labels)
             rows += [
                 {
                     "image_id": f"{part}-{i}",
                     "patient_id": f"{part}-{i}",
                     "split_hint": part,
-                    "native_label": "|".join(str(int(value)) for value in said[i]),
+                    "native_label": "|".join(str(int(value)) for value in labels[i]),
                     "source_file": f"{path.name}#{part}/{i}",
                 }
-                for i in range(len(evidence))
+                for i in range(len(labels))
             ]
         if not rows:
             raise BadInput(f"{path} holds no images; fetch it again.")
-        evidence = np.concatenate(parts)
-        counts = [
-            {"native": name, "label": name, "images": int((evidence[:, k] == 1).sum()), "note": ""}
-            for k, name in enumerate(labels)
-        ]
-        hospital = "Guangzhou, children aged 1–5 years" if labels == PNEUMONIA else "NIH Clinical Center"
+        if len({labels.shape[1] for labels in parts}) > 1:
+            raise BadInput(f"{path} has parts with different numbers of label columns; fetch it again.")
+        dataset, said = _said_of(path, np.concatenate(parts))
+        known = labelmap.of(dataset, options.get("map", "narrow"))
+        hospital = "NIH Clinical Center" if dataset == "chestmnist" else "Guangzhou, children aged 1–5 years"
         header = Header(
             site=site,
             title=f"{path.stem} ({hospital}), reduced by MedMNIST",
             source=f"{self.source}; {self.licence}",
-            labels=labels,
-            ledger=tuple(counts),
+            labels=(),
         )
-        return Raw(header, tables.finish_rows(pd.DataFrame(rows)), evidence)
+        return translated(header, tables.finish_rows(pd.DataFrame(rows)), said, known, [])
 
     def image(self, raw: Path, source_file: str) -> np.ndarray:
         """Return one image, (S, S) uint8."""
@@ -165,19 +166,22 @@ def _labels_of(path: Path, part: str) -> np.ndarray:
     return said.reshape(len(said), -1) if said.ndim else said.reshape(0, 1)
 
 
-def _evidence_of(path: Path, said: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the labels and (N, L) int8 evidence of a set's label array."""
-    if said.size and not np.isin(said, (0, 1)).all():
+def _said_of(path: Path, labels: np.ndarray) -> tuple[str, Said]:
+    """Return the set's name in the label map, and what its (N, 1) or (N, 14) labels say.
+
+    Raises:
+        BadInput: labels other than 0 and 1, or of another set.
+    """
+    if labels.size and not np.isin(labels, (0, 1)).all():
         raise BadInput(f"{path} holds labels other than 0 and 1; it is no chest set of MedMNIST.")
-    if said.shape[1] == 1 and "pneumonia" in path.stem.lower():
-        sick = said[:, 0] == 1
-        return PNEUMONIA, np.stack([~sick, sick], axis=1).astype(np.int8)
-    if said.shape[1] == len(NIH):
-        lesion = said[:, [NIH.index("Mass"), NIH.index("Nodule")]].any(axis=1)
-        none = ~said.any(axis=1)
-        return CHEST, np.column_stack([none, said, lesion]).astype(np.int8)
+    if labels.shape[1] == 1 and "pneumonia" in path.stem.lower():
+        return "pneumoniamnist", labelmap.from_classes([PNEUMONIA[int(value)] for value in labels[:, 0]])
+    if labels.shape[1] == len(CHEST):
+        return "chestmnist", labelmap.from_columns(
+            (*CHEST, NONE), np.column_stack([labels, ~labels.any(axis=1)])
+        )
     raise BadInput(
-        f"{path} has {said.shape[1]} label columns; expected pneumoniamnist with 1 or chestmnist with {len(NIH)}."
+        f"{path} has {labels.shape[1]} label columns; expected pneumoniamnist with 1 or chestmnist with {len(CHEST)}."
     )
 
 

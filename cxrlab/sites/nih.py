@@ -12,20 +12,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
-from cxrlab.labels import NIH, NO_FINDING
+from cxrlab.labelmap import LabelMap, Said
+from cxrlab.labelmap.table import plain
 from cxrlab.sites import tables
-from cxrlab.sites.base import SITES, Raw, Site, need_folder
+from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import BOX_COLUMNS, Header, empty_boxes
 
 TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
-LABELS = (NO_FINDING, *NIH, "Lung Lesion")
-RENAMED = {
-    "Effusion": "Pleural Effusion",
-    "Pleural_Thickening": "Pleural Thickening",
-    "Infiltrate": "Infiltration",
-}
-LESIONS = ("Mass", "Nodule")
 # The header has unquoted commas: `OriginalImage[Width,Height]` are two fields; the 2017 file has an empty twelfth.
 COLUMNS = (
     "image",
@@ -51,10 +46,12 @@ class Nih(Site):
     licence: ClassVar[str] = "unrestricted, with link, acknowledgement and citation"
     source: ClassVar[str] = "Wang et al. 2017, CVPR, ChestX-ray8; https://nihcc.app.box.com/v/ChestXray-NIHCC"
     expects: ClassVar[str] = "Data_Entry_2017_v2020.csv and images/*.png or images_001/images/*.png …"
+    label_map: ClassVar[str] = "nih"
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the entry table, the split lists and the boxes."""
         need_folder(raw, self)
+        known = labelmap.of(self.label_map, options.get("map", "narrow"))
         path = tables.find_file(raw, TABLES, self.expects)
         entries = read_entries(path)
         index = tables.ImageIndex(tables.list_images(raw))
@@ -70,6 +67,7 @@ class Nih(Site):
         twice = entries["image"].duplicated().to_numpy() & here
         quarantine += [(name, "a second row for the same image") for name in entries["image"][twice]]
         keep = here & ~twice
+        said = said_of(entries["labels"], known, path).rows(keep)
         entries = entries[keep].reset_index(drop=True)
         rows = tables.finish_rows(
             pd.DataFrame(
@@ -85,16 +83,10 @@ class Nih(Site):
                 }
             )
         )
-        header = Header(
-            site=site,
-            title=self.title,
-            source=f"{self.source}; {self.licence}",
-            labels=LABELS,
-            ledger=_ledger(entries["labels"]),
-        )
-        return Raw(
-            header, rows, read_evidence(entries["labels"], path), quarantine, _boxes(raw, rows["image_id"])
-        )
+        header = Header(site=site, title=self.title, source=f"{self.source}; {self.licence}", labels=())
+        found = translated(header, rows, said, known, quarantine)
+        found.boxes = _boxes(raw, rows["image_id"], known)
+        return found
 
 
 def read_entries(path: Path) -> pd.DataFrame:
@@ -121,38 +113,27 @@ def read_entries(path: Path) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=list(COLUMNS))
 
 
-def read_evidence(labels: pd.Series, path: Path) -> np.ndarray:
-    """Return (N, 16) int8 of 0 and 1: the miner looked for every finding in every report, so absent is negative.
+def said_of(labels: pd.Series, known: LabelMap, path: Path) -> Said:
+    """Return what the label cells say: the miner looked for every finding in every report, so absent is negative.
 
     Raises:
-        BadInput: a label that ChestX-ray14 does not have.
+        BadInput: a label that neither ChestX-ray14 nor the map has.
     """
-    evidence = np.zeros((len(labels), len(LABELS)), np.int8)
-    column = {name: k for k, name in enumerate(LABELS)}
-    for i, text in enumerate(labels):
-        for native in text.split("|"):  # never by substring
-            name = RENAMED.get(native.strip(), native.strip())
-            if name not in column or name == "Lung Lesion":
+    texts, first, at = np.unique(labels.to_numpy(str), return_index=True, return_inverse=True)
+    lists = [text.split("|") for text in texts]  # never by substring
+    names = {plain(native) for native in (*labelmap.of("nih").natives, *known.natives)}
+    for i in np.argsort(first):
+        for native in lists[i]:
+            if plain(native) not in names:
                 raise BadInput(
-                    f"{path} has the label {native!r} in row {i + 2}; ChestX-ray14 has no such finding."
+                    f"{path} has the label {native!r} in row {first[i] + 2}; ChestX-ray14 has no such finding."
                 )
-            evidence[i, column[name]] = 1
-    evidence[:, column["Lung Lesion"]] = evidence[:, [column[name] for name in LESIONS]].any(axis=1)
-    return evidence
+    return labelmap.from_lists(lists, known).rows(at)
 
 
 def _patient(text: str) -> str:
     # Some copies write 75, others 00000075; both are one person.
     return text.lstrip("0") or "0"
-
-
-def _ledger(labels: pd.Series) -> tuple[dict[str, object], ...]:
-    native = [name.strip() for text in labels for name in text.split("|")]
-    notes = {name: "also Lung Lesion" for name in LESIONS}
-    notes[NO_FINDING] = "none of the 14 was mined; not the same as normal"
-    return tables.ledger(
-        native, {name: (RENAMED.get(name, name), notes.get(name, "")) for name in set(native)}
-    )
 
 
 def _splits(raw: Path, names: pd.Series) -> list[str]:
@@ -166,8 +147,11 @@ def _splits(raw: Path, names: pd.Series) -> list[str]:
     return [hint.get(Path(name).stem, "") for name in names]
 
 
-def _boxes(raw: Path, image_ids: pd.Series) -> pd.DataFrame:
-    """Return the boxes of images that are here, as fractions of the image's sides."""
+def _boxes(raw: Path, image_ids: pd.Series, known: LabelMap) -> pd.DataFrame:
+    """Return the boxes of images that are here, as fractions of the image's sides.
+
+    A box of a native label that stands for two of ours (Mass, Lung Lesion) is a box of each.
+    """
     path = next(
         (p for p in (raw / "BBox_List_2017.csv", *sorted(raw.glob("*/BBox_List_2017.csv"))) if p.is_file()),
         None,
@@ -188,7 +172,8 @@ def _boxes(raw: Path, image_ids: pd.Series) -> pd.DataFrame:
                     f"{path} has a box that is not four numbers: {line[:6]}; fetch it again."
                 ) from error
             if image_id in here:
-                found.append((image_id, RENAMED.get(native, native), x, y, w, h))
+                labels = [rule.label for rule in known.rules_of(native) if rule.label]
+                found += [(image_id, label, x, y, w, h) for label in labels]
     return pd.DataFrame(found, columns=list(BOX_COLUMNS)) if found else empty_boxes()
 
 

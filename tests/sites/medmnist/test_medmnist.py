@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cxrlab.errors import BadInput, MissingInput
+from cxrlab.labels import NIH, NO_FINDING
 from cxrlab.sites import SITES
 
 SITE = SITES["medmnist"]
@@ -44,8 +45,10 @@ def test_each_image_is_the_one_in_the_archive(raw):
 def test_chestmnist_gives_the_14_findings_no_finding_and_lung_lesion(tmp_path):
     make.write_set(tmp_path / "chestmnist_64.npz", 14, side=64)
     found = SITE.read(tmp_path / "chestmnist_64.npz", "mnist", {})  # the file itself will do
-    assert len(found.header.labels) == 16 and found.header.labels[1] == "Atelectasis"
-    assert found.evidence[0].tolist() == [0, *([0, 1] * 7), 1]  # column 5, a nodule, is 1
+    assert set(found.header.labels) == {NO_FINDING, *NIH, "Lung Lesion"}
+    said = dict(zip(found.header.labels, found.evidence[0].tolist(), strict=True))
+    # The file's columns are in the order of labels.NIH; those with an odd number are 1 here, a nodule (5) too.
+    assert [said[name] for name in NIH] == [0, 1] * 7 and said["Lung Lesion"] == 1 and said[NO_FINDING] == 0
     assert SITE.image(tmp_path / "chestmnist_64.npz", found.rows["source_file"][0]).shape == (64, 64)
 
 
@@ -54,6 +57,23 @@ def test_of_several_files_one_must_be_chosen(raw):
     with pytest.raises(BadInput, match="several sets"):
         SITE.read(raw, "mnist", {})
     assert len(SITE.read(raw, "mnist", {"file": "chestmnist"}).header.labels) == 16
+
+
+def test_a_row_of_zeros_is_no_finding(tmp_path):
+    make.write_set(tmp_path / "chestmnist.npz", 14)
+    with np.load(tmp_path / "chestmnist.npz") as arrays:
+        changed = {name: arrays[name] for name in arrays}
+    changed["train_labels"][2] = 0
+    np.savez(tmp_path / "chestmnist.npz", **changed)
+    found = SITE.read(tmp_path, "mnist", {})
+    assert found.evidence[:, found.header.labels.index(NO_FINDING)].tolist() == [0, 0, 1, *[0] * 12]
+    assert found.evidence[2].sum() == 1
+
+
+def test_the_map_is_that_of_the_set_in_the_file(raw, tmp_path):
+    assert SITE.read(raw, "mnist", {}).label_map.dataset == "pneumoniamnist"
+    make.write_set(tmp_path / "chestmnist.npz", 14)
+    assert SITE.read(tmp_path / "chestmnist.npz", "mnist", {}).label_map.dataset == "chestmnist"
 
 
 def test_a_pickle_inside_the_archive_is_refused_not_run(tmp_path):

@@ -3,9 +3,11 @@
 import importlib.util
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.sites import SITES, nih, tables
 
@@ -61,6 +63,52 @@ def test_an_age_above_120_is_unknown(raw):
     assert np.isnan(rows.loc["00000003_000", "age_years"]) and rows.loc["00000004_000", "age_years"] == 0
 
 
+def test_the_header_with_unquoted_commas_stands_over_eleven_fields(raw):
+    header = (raw / "Data_Entry_2017_v2020.csv").read_text().splitlines()[0]
+    assert "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]" in header and '"' not in header
+    entries = nih.read_entries(raw / "Data_Entry_2017_v2020.csv")
+    assert list(entries.columns) == list(nih.COLUMNS) and len(nih.COLUMNS) == 11
+    assert entries.loc[0, ["view", "width", "height", "spacing_y"]].tolist() == [
+        "PA",
+        "2682",
+        "2749",
+        "0.143",
+    ]
+
+
+def test_an_rgba_file_is_one_grey_image(raw):
+    assert cv2.imread(str(raw / "images_002/images/00000003_000.png"), cv2.IMREAD_UNCHANGED).shape[2] == 4
+    assert SITE.image(raw, "images_002/images/00000003_000.png").shape == (64, 64)
+
+
+def test_no_finding_is_said_not_to_be_normal(raw):
+    ledger = {entry["native"]: entry for entry in SITE.read(raw, "nih", {}).header.ledger}
+    assert "not the same as normal" in ledger["No Finding"]["note"]
+    assert ledger["No Finding"]["images"] == 1 and ledger["Effusion"]["label"] == "Pleural Effusion"
+
+
+def test_a_box_header_of_nine_fields_over_six_values_and_its_infiltrate_are_understood(raw):
+    path = raw / "BBox_List_2017.csv"
+    assert path.read_text().splitlines()[0].count(",") == 8
+    path.write_text(path.read_text() + "00000003_000.png,Nodule,0,0,1024,512,,,\n")
+    boxes = SITE.read(raw, "nih", {}).boxes.set_index("image_id")["label"]
+    assert boxes["00000005_000"] == "Infiltration"
+    assert boxes["00000003_000"].tolist() == ["Nodule", "Lung Lesion"]
+
+
+def test_an_edited_map_is_used_for_labels_and_boxes(raw, tmp_path_factory):
+    path = tmp_path_factory.mktemp("map") / "mine.csv"
+    kept = [
+        line
+        for line in labelmap.copy("nih").splitlines()
+        if "Lung Lesion" not in line and "Hernia" not in line
+    ]
+    path.write_text("\n".join(kept) + "\n")
+    found = SITE.read(raw, "nih", {"map": str(path)})
+    assert not {"Lung Lesion", "Hernia"} & set(found.header.labels)
+    assert {e["native"]: e["note"] for e in found.header.ledger}["Hernia"] == "not in the map"
+
+
 def test_boxes_are_fractions_of_images_that_are_here(raw):
     boxes = SITE.read(raw, "nih", {}).boxes
     assert boxes.iloc[0].tolist() == ["00000001_000", "Cardiomegaly", 0.25, 0.5, 0.125, 0.0625]
@@ -74,7 +122,7 @@ def test_the_owners_split_is_kept_as_a_hint(raw):
     )
 
 
-def test_the_2017_release_has_a_twelfth_field_and_ages_with_units(raw):
+def test_the_2017_release_has_an_empty_12th_column_and_ages_like_058Y(raw):
     path = raw / "Data_Entry_2017_v2020.csv"
     header, *lines = path.read_text().splitlines()
     ages = ["058Y", "018M", "003D", "411Y", "", "058Y", "058Y"]
