@@ -1,8 +1,8 @@
 """Your own images: a folder with a table that names them, or with one folder a class.
 
-In:    any images, and a CSV whose columns are said by options; or class folders.
+In:    any images, and a CSV whose columns are said by options or by a label map of one's own; or class folders.
 Out:   rows with evidence for the labels that the columns or folders name.
-Never: guesses about what a label means; a name outside the vocabulary is refused.
+Never: guesses about what a label means; a name outside the vocabulary is refused unless a map translates it.
 """
 
 from pathlib import Path, PurePosixPath
@@ -11,10 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
+from cxrlab.labelmap import LabelMap, Rule
+from cxrlab.labelmap.table import BREADTHS, plain
 from cxrlab.labels import NO_FINDING, VOCABULARY, Evidence, check_labels
 from cxrlab.sites import tables
-from cxrlab.sites.base import SITES, Raw, Site, need_folder
+from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
 
 # Names that a column often has; an option says otherwise. Compared without case, spaces and underscores.
@@ -57,6 +60,7 @@ class Folder(Site):
         "title": "the site's name in full",
         "label:": "label:FINDING=COLUMN says which column holds that finding (1, 0, -1 or blank)",
         "class:": "class:FOLDER=FINDING says which finding a class folder's images have",
+        "map": "a label map of your own for the dataset folder: its native words are the columns or class folders",
     }
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
@@ -67,9 +71,32 @@ class Folder(Site):
             raise MissingInput(f"{raw} holds no images; folder expects {self.expects}.")
         table = _table_of(raw, options.get("table"))
         title = str(options.get("title") or f"{self.title}: {raw.name}")
+        header = Header(site=site, title=title, source=self.source, labels=())
         if table is None:
-            return _from_classes(found, site, title, self.source, options)
-        return _from_table(table, found, site, title, self.source, options)
+            return _from_classes(found, header, options)
+        return _from_table(table, found, header, options)
+
+
+def _map_of(options: dict[str, Any]) -> LabelMap | None:
+    """Return the label map that the options name, None where they name none.
+
+    Raises:
+        BadInput: the project's own map was asked for, which knows nothing of this folder, or two ways at once.
+    """
+    wanted = str(options.get("map") or "")
+    if not wanted:
+        return None
+    if wanted in BREADTHS:
+        raise BadInput(
+            f"own images have no {wanted} label map; give the path of one, a .csv with the columns "
+            "dataset,native,label,says and the dataset 'folder', or leave the option map out."
+        )
+    also = [name for name in options if name.startswith(("label:", "class:"))]
+    if also:
+        raise BadInput(
+            f"the options map and {also[0]} both say what a label means; put it into {wanted} and drop {also[0]}."
+        )
+    return labelmap.of("folder", wanted)
 
 
 def _table_of(raw: Path, wanted: str | None) -> Path | None:
@@ -127,11 +154,27 @@ def _labels_of(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> dict
     return {name: labels[name] for name in VOCABULARY if name in labels}
 
 
-def _from_table(
-    path: Path, files: list[str], site: str, title: str, source: str, options: dict[str, Any]
-) -> Raw:
+def _map_of_columns(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> tuple[LabelMap, list[str]]:
+    """Return the map and the columns that hold its native words."""
+    known = _map_of(options)
+    if known is None:
+        labels = _labels_of(table, path, options)
+        rules = tuple(Rule(column, name, "same", "narrow") for name, column in labels.items())
+        return LabelMap("folder", rules, "columns"), list(dict.fromkeys(labels.values()))
+    by_plain = {plain(column): column for column in table.columns}
+    missing = [native for native in known.natives if plain(native) not in by_plain]
+    if missing:
+        raise BadInput(
+            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} that the label map "
+            f"{known.origin} names; it has {', '.join(table.columns[:20])}."
+        )
+    return known, [by_plain[plain(native)] for native in known.natives]
+
+
+def _from_table(path: Path, files: list[str], header: Header, options: dict[str, Any]) -> Raw:
     table = tables.read_text_table(path)
-    columns, labels = _columns_of(table, path, options), _labels_of(table, path, options)
+    columns = _columns_of(table, path, options)
+    known, labels = _map_of_columns(table, path, options)
     index, quarantine, keep, here = tables.ImageIndex(files), [], [], {}
     for i, name in enumerate(table[columns["image"]]):
         file = index.find(name) if name else None
@@ -157,19 +200,14 @@ def _from_table(
             "age_years": facts.get("age", blank).map(tables.age_years),
             "view": facts.get("view", blank).map(tables.view),
             "split_hint": facts.get("split", blank).map(lambda text: SPLITS.get(text.lower(), "")),
-            "native_label": [
-                "|".join(f"{c}={table[c][i]}" for c in labels.values()) for i in range(len(table))
-            ],
+            "native_label": ["|".join(f"{c}={table[c][i]}" for c in labels) for i in range(len(table))],
             "source_file": list(here),
         }
     )
-    evidence = np.stack([_cells(table[column], column, path) for column in labels.values()], axis=1)
-    ledger = tuple(
-        {"native": column, "label": name, "images": int((evidence[:, k] == 1).sum()), "note": ""}
-        for k, (name, column) in enumerate(labels.items())
+    codes = np.stack([_cells(table[column], column, path) for column in labels], axis=1)
+    return translated(
+        header, tables.finish_rows(rows), labelmap.from_columns(labels, codes), known, quarantine
     )
-    header = Header(site=site, title=title, source=source, labels=tuple(labels), ledger=ledger)
-    return Raw(header, tables.finish_rows(rows), evidence, quarantine)
 
 
 def _cells(column: pd.Series, name: str, path: Path) -> np.ndarray:
@@ -190,25 +228,33 @@ def _ids(files: list[str]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else files
 
 
-def _from_classes(files: list[str], site: str, title: str, source: str, options: dict[str, Any]) -> Raw:
+def _from_classes(files: list[str], header: Header, options: dict[str, Any]) -> Raw:
+    known = _map_of(options)
     said = {
         _plain(key.removeprefix("class:")): str(value)
         for key, value in options.items()
         if key.startswith("class:")
     }
     check_labels(tuple(said.values()), "an option class:FOLDER=FINDING")
-    known = {**{_plain(name): name for name in VOCABULARY}, **dict.fromkeys(NORMAL, NO_FINDING), **said}
-    classes, native, splits = [], [], []
+    means = {**{_plain(name): name for name in VOCABULARY}, **dict.fromkeys(NORMAL, NO_FINDING), **said}
+    native, splits = [], []
     for file in files:
         above = PurePosixPath(file).parts[:-1]
-        folder = next((name for name in reversed(above) if _plain(name) in known), None)
+        fits = (
+            name for name in reversed(above) if (known.rules_of(name) if known else _plain(name) in means)
+        )
+        folder = next(fits, None)
         if folder is None:
             # The sentence names the nearest folder: it is the one that was meant as a class.
-            check_labels((above[-1] if above else "",), f"the class folder of {file}")
-        classes.append(known[_plain(folder)])
+            nearest = above[-1] if above else ""
+            if known is not None:
+                raise BadInput(
+                    f"the label map {known.origin} names no class folder of {file}; add a row with the native word "
+                    f"{nearest!r}."
+                )
+            check_labels((nearest,), f"the class folder of {file}")
         native.append(folder)
         splits.append(next((SPLITS[name.lower()] for name in above if name.lower() in SPLITS), ""))
-    labels = tuple(name for name in VOCABULARY if name in {*classes, NO_FINDING})
     ids = _ids(files)
     rows = pd.DataFrame(
         {
@@ -219,19 +265,20 @@ def _from_classes(files: list[str], site: str, title: str, source: str, options:
             "source_file": files,
         }
     )
-    evidence = np.stack([_class_evidence(name, labels) for name in classes])
-    became = {folder: (name, "") for folder, name in zip(native, classes, strict=True)}
-    header = Header(
-        site=site, title=title, source=source, labels=labels, ledger=tables.ledger(native, became)
-    )
-    return Raw(header, tables.finish_rows(rows), evidence)
+    if known is None:
+        known = _map_of_classes({folder: means[_plain(folder)] for folder in native})
+    return translated(header, tables.finish_rows(rows), labelmap.from_classes(native), known, [])
 
 
-def _class_evidence(name: str, labels: tuple[str, ...]) -> np.ndarray:
-    """Return (L,) int8: a normal image has none of the findings; a finding says nothing of the other findings."""
-    rest = Evidence.NEGATIVE if name == NO_FINDING else Evidence.NOT_ANNOTATED
-    of = {label: rest for label in labels} | {NO_FINDING: Evidence.NEGATIVE} | {name: Evidence.POSITIVE}
-    return np.array([of[label] for label in labels], np.int8)
+def _map_of_classes(became: dict[str, str]) -> LabelMap:
+    """Return the rules of class folders: a normal image has none of the findings; a finding says nothing of others."""
+    others = [name for name in VOCABULARY if name in became.values() and name != NO_FINDING]
+    rules = []
+    for folder, name in became.items():
+        negative = others if name == NO_FINDING else [NO_FINDING]
+        rules.append(Rule(folder, name, "positive", "narrow"))
+        rules += [Rule(folder, other, "negative", "narrow") for other in negative]
+    return LabelMap("folder", tuple(rules), "class folders")
 
 
 SITES.add("folder")(Folder())

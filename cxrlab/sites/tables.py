@@ -1,4 +1,4 @@
-"""What every site's reader needs: tables as text, an index of the images, ages, sexes and a ledger.
+"""What every site's reader needs: tables as text, an index of the images, ages and sexes.
 
 In:    a raw folder's tables and file names.
 Out:   frames of strings, matched paths, numbers with NaN where the site does not say.
@@ -7,8 +7,8 @@ Never: one particular dataset.
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable
+import zlib
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -38,8 +38,13 @@ _AGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([YMWD]?)\s*", re.IGNORECASE)
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
-def read_text_table(path: Path, header: bool = True) -> pd.DataFrame:
+def read_text_table(path: Path, header: bool = True, columns: Collection[str] | None = None) -> pd.DataFrame:
     """Return a CSV as strings, "" where a cell is blank; names stripped, unnamed trailing columns dropped.
+
+    Args:
+        path: a .csv or .csv.gz.
+        header: whether the first line names the columns.
+        columns: only those of these names, whether upper or lower case, are read; None: all. Long reports cost memory.
 
     Raises:
         MissingInput: no such file.
@@ -47,16 +52,19 @@ def read_text_table(path: Path, header: bool = True) -> pd.DataFrame:
     """
     if not path.is_file():
         raise MissingInput(f"no file at {path}; put the dataset's own table there, under its own name.")
+    wanted = None if columns is None else {name.lower() for name in columns}
+    how = {
+        "dtype": str,
+        "keep_default_na": False,
+        "header": 0 if header else None,
+        "usecols": None if wanted is None else lambda name: str(name).strip().lower() in wanted,
+    }
     try:
         # utf-8-sig: tables that went through a spreadsheet begin with a byte-order mark.
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=0 if header else None
-        )
+        table = pd.read_csv(path, encoding="utf-8-sig", **how)
     except UnicodeDecodeError:
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="latin-1", header=0 if header else None
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        table = pd.read_csv(path, encoding="latin-1", **how)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, EOFError, OSError, zlib.error) as error:
         raise BadInput(
             f"{path} is not a table of comma-separated values ({error}); fetch it again."
         ) from error
@@ -167,25 +175,6 @@ def sex(text: str) -> str:
 def view(text: str) -> str:
     """Return "PA", "AP", "LATERAL" or "" (not said, or another projection)."""
     return VIEWS.get(text.strip().lower(), "")
-
-
-def ledger(native: Iterable[str], became: dict[str, tuple[str, str]]) -> tuple[dict[str, object], ...]:
-    """Return one dict a native label, most frequent first: what became what, and in how many images.
-
-    Args:
-        native: every native label of every image, one item an occurrence.
-        became: native label → (shared label or "", note).
-    """
-    counts = Counter(native)
-    return tuple(
-        {
-            "native": name,
-            "label": became.get(name, ("", ""))[0],
-            "images": n,
-            "note": became.get(name, ("", ""))[1],
-        }
-        for name, n in counts.most_common()
-    )
 
 
 def finish_rows(rows: pd.DataFrame) -> pd.DataFrame:

@@ -121,6 +121,62 @@ def test_a_class_folder_outside_the_vocabulary_must_be_translated(tmp_path):
     assert found.header.labels == ("No Finding", "Pneumonia")
 
 
+MAP = (
+    "dataset,native,label,says,breadth,note\n"
+    "folder,Herzvergrößerung,Cardiomegaly,same,narrow,\n"
+    "folder,o.B.,No Finding,same,,\n"
+    "folder,Erguss,Pleural Effusion,same,,\n"
+    "folder,Stauung,,same,,another matter\n"
+)
+
+
+def test_columns_of_any_name_work_through_a_map_of_ones_own(raw, tmp_path_factory):
+    path = tmp_path_factory.mktemp("map") / "haus.csv"
+    path.write_text(MAP)
+    (raw / "labels.csv").write_text(
+        "file,Herzvergrößerung,O.B.,erguss,Stauung,Pneumonia\na/1.png,1,0,,1,1\na/2.png,-1,0,1,0,1\nb/1.png,0,1,0,0,1\n"
+    )
+    found = SITE.read(raw, "own", {"map": str(path)})
+    assert found.header.labels == ("No Finding", "Cardiomegaly", "Pleural Effusion")  # the map alone decides
+    assert found.evidence.tolist() == [[0, 1, -2], [0, -1, 1], [1, 0, 0]]
+    ledger = {(entry["native"], entry["label"]): entry for entry in found.header.ledger}
+    assert ledger["Stauung", ""]["images"] == 1 and ledger["Stauung", ""]["note"] == "another matter"
+    assert ledger["Herzvergrößerung", "Cardiomegaly"]["before"] == 0.5
+    assert found.label_map.to_json()["origin"] == "haus.csv"
+
+
+def test_class_folders_of_any_name_work_through_a_map_of_ones_own(tmp_path):
+    class_folders(tmp_path / "raw", "train/gesund", "train/Lungenentzündung", "x/gesund")
+    path = tmp_path / "haus.csv"
+    path.write_text(
+        "dataset,native,label,says\nfolder,Gesund,No Finding,positive\nfolder,Gesund,Pneumonia,negative\n"
+        "folder,Lungenentzündung,Pneumonia,positive\n"
+    )
+    found = SITE.read(tmp_path / "raw", "own", {"map": str(path)})
+    assert found.evidence.tolist() == [[-3, 1], [1, 0], [1, 0]]
+    class_folders(tmp_path / "raw", "fremd")
+    with pytest.raises(BadInput, match="add a row with the native word 'fremd'"):
+        SITE.read(tmp_path / "raw", "own", {"map": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"map": "narrow"}, "own images have no narrow label map; give the path of one"),
+        ({"map": "MAP", **EFFUSION}, "both say what a label means"),
+        (
+            {"map": "MAP"},
+            r"lacks the columns Herzvergrößerung, o\.B\., Erguss, Stauung that the label map haus\.csv names",
+        ),
+    ],
+)
+def test_a_map_that_cannot_be_used_is_explained(raw, tmp_path_factory, options, sentence):
+    path = tmp_path_factory.mktemp("map") / "haus.csv"
+    path.write_text(MAP)
+    with pytest.raises(BadInput, match=sentence):
+        SITE.read(raw, "own", {key: str(path) if value == "MAP" else value for key, value in options.items()})
+
+
 def test_a_folder_without_images_is_explained(tmp_path):
     with pytest.raises(MissingInput, match="holds no images"):
         SITE.read(tmp_path, "own", {})
