@@ -16,7 +16,7 @@ import numpy as np
 
 from cxrlab import files, store
 from cxrlab.errors import BadInput, BadStore, NoSpace
-from cxrlab.intake import decoders, rawfolder, staging
+from cxrlab.intake import decoders, origin, rawfolder, staging
 from cxrlab.intake.rawfolder import Preview, preview
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
@@ -106,6 +106,7 @@ def ingest(
         n_left = int((work.states["state"] == staging.WAITING).sum())
         progress.stage("decode", n_left)
         crew.decode(work, progress.step)
+        origin.write(lab, site, origin.Origin(dataset, str(raw), options))
         done = _write(path, found, {**settings, "recipe": recipe}, work, progress)
         staging.clear(path)
         return replace(done, n_resumed=n_resumed)
@@ -122,6 +123,7 @@ def remove(lab: Lab, site: str) -> None:
         staging.clear(path)
         files.remove_parts(path)
         path.unlink(missing_ok=True)
+        lab.origin(site).unlink(missing_ok=True)
 
 
 def _check_size(px: int, limit: int | None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxrlab import files
+from cxrlab.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ class Lab:
         files.check_name(site, "site")
         return self.root / "raw" / site
 
+    def origin(self, site: str) -> Path:  # written by intake.origin: where the raw folder lay
+        """What `site` was read from. Raises BadInput for an unsafe name."""
+        files.check_name(site, "site")
+        return self.root / "sources" / f"{site}.json"
+
     @property
     def threshold_sets(self) -> Path:  # named sets that a person saved
         return self.root / "thresholds"
@@ -159,9 +165,7 @@ class Lab:
     def fetched(self, collection: str) -> Path:
         """Where the files of a published collection are fetched to. Raises BadInput for an unsafe name."""
         files.check_name(collection, "collection")
-        return (
-            self.root / "fetched" / collection
-        )  # written by fetching; apart from raw/, where sites are drawn
+        return self.root / "fetched" / collection  # not in raw/, where sites are drawn
 
     def fetching(self, collection: str) -> RunPaths:
         """The files of a fetch that a page started: the same names as a run's. Raises BadInput for an unsafe name."""
@@ -172,6 +176,23 @@ class Lab:
         """The store of `site`, whether or not it exists. Raises BadInput for an unsafe name."""
         files.check_name(site, "site")
         return self.stores / f"{site}.h5"
+
+    @property
+    def derived(self) -> Path:  # variants of stores; not beside them, or they would be sites
+        return self.stores / "derived"
+
+    def derived_store(self, site: str, key: str) -> Path:  # written by variants
+        """The variant `key` of a site's store, whether or not it exists. Raises BadInput for an unsafe name."""
+        files.check_name(site, "site")
+        return self.derived_named(f"{site}-{key}")
+
+    def derived_named(self, name: str) -> Path:
+        """The variant named `name`, <site>-<key>. Raises BadInput for an unsafe name."""
+        if "/" in name or not files.SAFE_NAME.match(name):
+            raise BadInput(
+                f"{name!r} cannot be a variant's name; `variants list` shows those that are there."
+            )
+        return self.derived / f"{name}.h5"
 
     def run(self, run_id: str) -> RunPaths:
         """The run named `run_id`, whether or not it exists. Raises BadInput for an unsafe name."""

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from cxrlab.labels import SPACES
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, frame, import_form, score_form, site_parts
+from cxrlab.ui import cached, frame, import_form, score_form, site_changes, site_images, site_parts
 
 LOOK, IMPORT = "Look at the sites", import_form.DO
 TABS = ("What it holds", "Images", "What we did to it")
@@ -22,18 +23,20 @@ def chosen_site(sites: list[str]) -> None:
             width=220,
             format_func=lambda name: name or "no other",
         )
+        space = st.selectbox("Labels", ["", *SPACES], key="space", bind="query-params", width=220,
+                             format_func=lambda name: name or "those of the site")  # fmt: skip
     read = cached.store(site)
     frame.badges(synthetic=read.header.synthetic)
     holds, images, changes = st.tabs(TABS, key="about", bind="query-params")
     if holds.open:
         with holds:
-            site_parts.holds(site, beside)
+            site_parts.holds(site, beside, space)
     if images.open:
         with images:
-            site_parts.images(site)
+            site_images.draw(site)
     if changes.open:
         with changes:
-            site_parts.changes(site)
+            site_changes.draw(site)
 
 
 with frame.page("Sites", "What does each site hold, and what did we do to it?"):

@@ -6,13 +6,14 @@ Never: torch, streamlit, scores of a model.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cxrlab.labels import Evidence
+from cxrlab.labels import SPACES, Evidence
 from cxrlab.store import Store
-from cxrlab.views import split_of
+from cxrlab.views import evidence_of, split_of
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 EVIDENCE_WORDS = {
@@ -91,6 +92,24 @@ def ages(store: Store) -> pd.DataFrame:
     bands = [f"{low}–{high - 1}" if high < 100 else f"{low}+" for low, high in AGE_BANDS]
     share = np.array(counts) / len(known) if len(known) else np.full(len(counts), np.nan)
     return pd.DataFrame({"site": store.site, "band": bands, "share": share, "images": counts})
+
+
+def shares(store: Store, column: str) -> pd.DataFrame:
+    """Return site, value, share (of all images) and images, one row a value of the row fact `column`; "" is "not said"."""
+    counts = store.rows[column].replace("", "not said").value_counts()
+    return pd.DataFrame(
+        {
+            "site": store.site,
+            "value": counts.index,
+            "share": counts.to_numpy() / len(store),
+            "images": counts.to_numpy(),
+        }
+    )
+
+
+def labels_in(store: Store, space: str = "") -> tuple[str, ...]:
+    """Return the labels of a label space (labels.SPACES), or those of the site where no space is named."""
+    return SPACES[space] if space else store.header.labels
 
 
 def evidence_counts(store: Store, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
@@ -177,16 +196,15 @@ def share_interval(y: np.ndarray, patient: np.ndarray) -> tuple[float, float, fl
     return p, max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def cooccurrence(store: Store) -> pd.DataFrame:
+def cooccurrence(store: Store, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
     """Return given, also, share, images: of the images positive for `given`, how many are positive for `also`.
 
     share is NaN where `given` has no positive image whose `also` is known.
     """
-    labels = store.header.labels
-    positive = (store.evidence == Evidence.POSITIVE).astype(np.int64)
-    known = np.isin(store.evidence, (Evidence.POSITIVE, Evidence.NEGATIVE, Evidence.NOT_MENTIONED)).astype(
-        np.int64
-    )
+    labels = labels or store.header.labels
+    codes = evidence_of(store, labels)
+    positive = (codes == Evidence.POSITIVE).astype(np.int64)
+    known = np.isin(codes, (Evidence.POSITIVE, Evidence.NEGATIVE, Evidence.NOT_MENTIONED)).astype(np.int64)
     both, of = positive.T @ positive, positive.T @ known
     share = np.divide(both, of, out=np.full(both.shape, np.nan), where=of > 0)
     return pd.DataFrame(
@@ -200,24 +218,75 @@ def cooccurrence(store: Store) -> pd.DataFrame:
     )
 
 
-def ledger(store: Store) -> pd.DataFrame:
-    """Return native, label, images, note: what each of the site's own labels became."""
-    table = pd.DataFrame(list(store.header.ledger), columns=["native", "label", "images", "note"])
-    return table.assign(label=table["label"].replace("", "left out"))
+def ledger(entries: tuple[dict[str, Any], ...]) -> pd.DataFrame:
+    """Return native, label, says, images, before, after, note: what each of a site's own labels became.
 
-
-def find(store: Store, label: str = "", evidence: str = "", split: str = "") -> np.ndarray:
-    """Return the row numbers, (M,) int64, that fit every given filter; "" does not filter.
-
-    `evidence` is a word of EVIDENCE_WORDS and needs a label; `split` is that of a home site.
+    before: share of images with the native label positive; after: share positive for our label, of those that say yes
+    or no; both NaN where nothing is known, or in a store that was written before they were counted.
     """
-    keep = np.ones(len(store), bool)
-    if label and evidence:
-        code = next(code for code, word in EVIDENCE_WORDS.items() if word == evidence)
-        keep &= _column(store, label) == code
-    if split:
-        of = {p: split_of(p, store.site) for p in store.rows["patient_id"].unique()}
-        keep &= (store.rows["patient_id"].map(of) == split).to_numpy()
+    columns = ["native", "label", "says", "images", "before", "after", "note"]
+    table = pd.DataFrame(list(entries), columns=columns)
+    return table.assign(
+        label=table["label"].replace("", "left out"),
+        says=table["says"].astype(object).where(table["says"].notna(), ""),
+        before=table["before"].astype(float),
+        after=table["after"].astype(float),
+    )
+
+
+def splits(store: Store) -> np.ndarray:
+    """Return (N,) str, the part of each image were this site home: train, val or test."""
+    of = {patient: split_of(patient, store.site) for patient in store.rows["patient_id"].unique()}
+    return store.rows["patient_id"].map(of).to_numpy(str)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Filters of images; "" and None do not filter.
+
+    evidence: a word of EVIDENCE_WORDS; needs a label. sex, view: as in the rows, or "not said". age: from and to, years,
+    both included; images without an age are left out. said: part of image_id, patient_id or the site's own label.
+    fact: name and value of one of the store's further facts.
+    """
+
+    label: str = ""
+    evidence: str = ""
+    split: str = ""
+    sex: str = ""
+    view: str = ""
+    age: tuple[float, float] | None = None
+    said: str = ""
+    fact: tuple[str, str] | None = None
+
+
+def find(store: Store, wanted: Wanted, split: np.ndarray | None = None) -> np.ndarray:
+    """Return the row numbers, (M,) int64, that fit every filter.
+
+    Args:
+        store: an open store.
+        wanted: the filters.
+        split: what `splits` gives, where it is at hand.
+    """
+    rows, keep = store.rows, np.ones(len(store), bool)
+    if wanted.label and wanted.evidence:
+        code = next(code for code, word in EVIDENCE_WORDS.items() if word == wanted.evidence)
+        keep &= _column(store, wanted.label) == code
+    for column in ("sex", "view"):
+        value = getattr(wanted, column)
+        if value:
+            keep &= (rows[column] == ("" if value == "not said" else value)).to_numpy()
+    if wanted.age is not None:
+        keep &= rows["age_years"].between(*wanted.age).to_numpy()
+    if wanted.fact is not None:
+        keep &= (store.facts[wanted.fact[0]] == wanted.fact[1]).to_numpy()
+    if wanted.split:
+        keep &= (splits(store) if split is None else split) == wanted.split
+    if wanted.said:
+        text = rows[["image_id", "patient_id", "native_label"]].iloc[np.flatnonzero(keep)]
+        hit = np.zeros(len(text), bool)
+        for column in text:
+            hit |= text[column].str.contains(wanted.said, case=False, regex=False).to_numpy()
+        keep[np.flatnonzero(keep)[~hit]] = False
     return np.flatnonzero(keep)
 
 

@@ -12,12 +12,14 @@ import streamlit as st
 
 from cxrlab import files
 from cxrlab.errors import BadInput
+from cxrlab.facts import site_facts
 from cxrlab.intake import imports
 from cxrlab.paths import Lab
-from cxrlab.ui import frame, live, strips, words
+from cxrlab.ui import frame, live, site_changes, strips, words
 from cxrlab.ui.figures import base
 
-SAMPLES = 8
+SAMPLES = 10
+MAPS = {"narrow": "narrow", "broad": "broad", "": "an edited copy"}
 DO = frame.IMPORT
 
 
@@ -44,11 +46,18 @@ def draw() -> None:
         site = st.text_input("Name of the site", key="import-site", placeholder="hospital",
                              help="Lower-case letters, digits, '-' and '_'; it names the site on every page.")  # fmt: skip
         px = st.select_slider(
-            "Stored side, px", [64, 96, 128, 160, 224, 256, 320, 512], value=224, key="import-px"
+            "Stored side, px",
+            [64, 96, 128, 160, 224, 256, 320, 384, 512, 768, 1024, 2048],
+            value=224,
+            key="import-px",
         )
+        chosen_map = map_field(plugin.label_map, dataset) if plugin.label_map else {}
         with st.expander("Limit and options"):
             limit = st.number_input("At most so many images (0: all)", 0, 10_000_000, 0, key="import-limit")
-            options = option_fields(dataset, plugin.options)
+            known = {
+                name: what for name, what in plugin.all_options.items() if name != "map" or not chosen_map
+            }
+            options = option_fields(dataset, known) | chosen_map
         with st.container(horizontal=True):
             wants_preview = st.button("Dry run", icon=":material/visibility:", key="import-dry")
             wants_start = st.button("Import", type="primary", icon=":material/download:", key="import-start")
@@ -64,6 +73,25 @@ def draw() -> None:
                 "The dry run shows here what would be read, what is odd, and a few images. It writes nothing."
             )
         under_way()
+
+
+def map_field(of: str, dataset: str) -> dict[str, str]:
+    """Draw the choice of a label map and return it as an option; {} for one that is not filled in yet."""
+    from cxrlab import labelmap
+
+    kind = st.segmented_control(
+        "Label map", list(MAPS), default="narrow", required=True, key=f"import-map-{dataset}",
+        format_func=MAPS.get, help="Which of the site's own labels count as which of ours. 'broad' counts more of them.",
+    )  # fmt: skip
+    if kind:
+        st.download_button(
+            "Copy of this map, to edit", labelmap.copy(of, kind), f"{of}-{kind}.csv", "text/csv", icon=":material/table_edit:",
+            key=f"import-map-copy-{dataset}", type="tertiary",
+        )  # fmt: skip
+        return {"map": kind}
+    path = st.text_input("Edited map", key=f"import-map-path-{dataset}", placeholder="/data/map.csv",
+                         help="The path of your edited copy on this machine; the store records its rules.").strip()  # fmt: skip
+    return {"map": path} if path else {}
 
 
 def option_fields(dataset: str, known: dict[str, str]) -> dict[str, str]:
@@ -117,6 +145,10 @@ def show_preview(request: imports.Request) -> None:
             SAMPLES // 2,
             "preview",
         )
+    st.markdown("**What its labels become**")
+    table = site_changes.worded_ledger(site_facts.ledger(found.ledger))
+    base.table(table, "preview-ledger", alt="Native labels and what they become")
+    st.markdown("**What the labeller said, in our words**")
     base.table(found.labels, "preview-labels", alt="Evidence a label")
     if found.quarantine:
         with st.expander(f"{words.count(len(found.quarantine), 'file')} left out, with reasons"):

@@ -1,4 +1,4 @@
-"""The parts of the page about sites: list, counts beside another site, evidence, images, ledger, store.
+"""What the sites hold: their list, and one site's counts, ages, evidence and prevalence beside another's.
 
 In:    open stores and the tables of site_facts.
 Out:   drawn parts.
@@ -10,13 +10,11 @@ import streamlit as st
 
 from cxrlab.errors import CxrlabError
 from cxrlab.facts import site_facts
+from cxrlab.labels import SPACES
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, choose, frame, strips, words
+from cxrlab.ui import cached, choose, words
 from cxrlab.ui.figures import base
 
-A_PAGE = 24  # images
-COLUMNS = 8
-EVIDENCE = list(site_facts.EVIDENCE_WORDS.values())
 COUNTS = {
     "n_images": "Images",
     "n_patients": "Patients",
@@ -119,20 +117,28 @@ def _worded(fact: str, value: float) -> str:
     return words.percent(value, reason="not said")
 
 
-def holds(site: str, beside: str) -> None:
-    """Draw counts, ages, evidence, prevalence and co-occurrence."""
+def holds(site: str, beside: str, space: str) -> None:
+    """Draw counts, ages, sexes and views, evidence, prevalence and co-occurrence, beside another site where one is named."""
     names = [name for name in (site, beside) if name]
-    labels = tuple(dict.fromkeys(label for name in names for label in cached.store(name).header.labels))
-    said = f"{site}: {words.count(len(cached.store(site)), 'image')}"
+    labels = SPACES.get(space) or tuple(
+        dict.fromkeys(label for name in names for label in cached.store(name).header.labels)
+    )
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Counts", anchor=False)
         counts(site, beside)
-        prevalence(names, labels)
     with right:
         ages(names)
-        evidence(site, labels, said)
-        together(site, said)
+        kinds(names)
+    st.subheader("How common", anchor=False)
+    prevalence(names, labels)
+    for place, name in zip(
+        st.columns(len(names), gap="large") if beside else [st.container()], names, strict=True
+    ):
+        with place:
+            said = f"{name}: {words.count(len(cached.store(name)), 'image')}"
+            evidence(name, labels, said, chosen=name == site)
+            together(name, labels, said)
 
 
 def ages(names: list[str]) -> None:
@@ -147,7 +153,7 @@ def ages(names: list[str]) -> None:
     if not tables:
         return
     base.show(
-        figures.ages(tables, colours()),
+        figures.shares(tables, colours(), "band", "age, years", 260),
         "ages",
         data=pd.concat(tables),
         caption=f"{words.listing([name for name in names if name not in silent])}; images with a known age.",
@@ -155,19 +161,36 @@ def ages(names: list[str]) -> None:
     )
 
 
-def evidence(site: str, labels: tuple[str, ...], said: str) -> None:
-    """Draw what the labeller said of each label; a click opens the images."""
+def kinds(names: list[str]) -> None:
+    """Draw sexes and views beside one another."""
     from cxrlab.ui.figures import sites as figures
 
-    st.subheader("What the labeller said", anchor=False)
+    for place, column in zip(st.columns(2), ("sex", "view"), strict=True):
+        tables = [site_facts.shares(cached.store(name), column) for name in names]
+        with place:
+            st.subheader({"sex": "Sex", "view": "View"}[column], anchor=False)
+            base.show(
+                figures.shares(tables, colours(), "value", column, 220),
+                f"{column}-shares",
+                data=pd.concat(tables),
+                caption=f"{words.listing(names)}; all images.",
+                alt=f"Share of images by {column} and site",
+            )
+
+
+def evidence(site: str, labels: tuple[str, ...], said: str, *, chosen: bool) -> None:
+    """Draw what the labeller said of each label; a click opens the images of the chosen site."""
+    from cxrlab.ui.figures import sites as figures
+
+    st.subheader(f"What the labeller said at {site}", anchor=False)
     table = site_facts.evidence_counts(cached.store(site), labels)
     base.show(
         figures.evidence(table),
-        "evidence-bars",
+        "evidence-bars" if chosen else "evidence-bars-beside",
         data=table,
-        caption=f"{said}. Click a part to see its images.",
+        caption=f"{said}." + (" Click a part to see its images." if chosen else ""),
         alt=f"Evidence a label at {site}: positive, negative, uncertain, not mentioned, not annotated",
-        select=_open_images,
+        select=_open_images if chosen else None,
     )
 
 
@@ -175,7 +198,6 @@ def prevalence(names: list[str], labels: tuple[str, ...]) -> None:
     """Draw how common each label is, with intervals over patients."""
     from cxrlab.ui.figures import sites as figures
 
-    st.subheader("How common", anchor=False)
     tables = {name: site_facts.prevalence(cached.store(name), labels) for name in names}
     base.show(
         figures.prevalence(tables, colours()),
@@ -187,15 +209,19 @@ def prevalence(names: list[str], labels: tuple[str, ...]) -> None:
     )
 
 
-def together(site: str, said: str) -> None:
-    """Draw which labels come together."""
+def together(site: str, labels: tuple[str, ...], said: str) -> None:
+    """Draw which labels come together, among those that the site annotates."""
     from cxrlab.ui.figures import sites as figures
 
-    st.subheader("Labels that come together", anchor=False)
-    table = site_facts.cooccurrence(cached.store(site))
+    st.subheader(f"Labels that come together at {site}", anchor=False)
+    here = tuple(label for label in labels if label in cached.store(site).header.labels)
+    if len(here) < 2:
+        base.empty(f"{site} annotates {len(here)} of these labels; two are needed.")
+        return
+    table = site_facts.cooccurrence(cached.store(site), here)
     base.show(
         figures.cooccurrence(table),
-        "together",
+        f"together-{site}",
         data=table,
         caption=f"{said}. Of the images positive for the row's label, the share also positive for the column's; "
         "images that do not say are left out.",
@@ -210,80 +236,3 @@ def _open_images() -> None:
         st.session_state.update({"label": label, "evidence": word, "about": "Images", "leaf": 1})
         # Widgets that are not on the page now do not write the URL when they appear with a value.
         st.query_params.update({"label": label, "evidence": word})
-
-
-def images(site: str) -> None:
-    """Draw the image browser: filters, a contact sheet, pages."""
-    read = cached.store(site)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.selectbox("Label", ["", *read.header.labels], key="label", bind="query-params", width=220,
-                             format_func=lambda name: name or "any")  # fmt: skip
-        word = st.selectbox(
-            "Evidence", EVIDENCE, key="evidence", bind="query-params", width=180, disabled=not label
-        )
-        split = st.segmented_control(
-            "Split, were this home", ["train", "val", "test"], key="split", bind="query-params"
-        )
-    rows = site_facts.find(read, label, word if label else "", split or "")
-    if not len(rows):
-        st.info(
-            f"No image of {site} is {word} for {label}." if label else f"No image of {site} is in this split."
-        )
-        return
-    n_pages = -(-len(rows) // A_PAGE)
-    leaf = st.pagination(n_pages, key="leaf", bind="query-params") if n_pages > 1 else 1
-    shown = rows[(min(leaf, n_pages) - 1) * A_PAGE :][:A_PAGE]
-    strips.sheet(
-        read.images(shown),
-        [caption_of(read, row) for row in shown],
-        [f"Radiograph {read.rows['image_id'][row]} of {site}: {said_of(read, row)}" for row in shown],
-        COLUMNS,
-        "browser",
-    )
-    st.caption(f"{words.count(len(rows), 'image')} of {len(read):,} at {site}.")
-
-
-def said_of(read, row: int) -> str:
-    """Return what is positive on an image, in words."""
-    return ", ".join(site_facts.positives_of(read, row)) or "nothing positive"
-
-
-def caption_of(read, row: int) -> str:
-    """Return age, sex and view in one short line."""
-    facts = read.rows.iloc[row]
-    age = f"{facts['age_years']:.0f} y" if words.is_known(facts["age_years"]) else ""
-    return " ".join(filter(None, (age, facts["sex"], facts["view"]))) or facts["image_id"]
-
-
-def changes(site: str) -> None:
-    """Draw what we did to the site: ledger, quarantine, store."""
-    read = cached.store(site)
-    st.subheader("What became of its labels", anchor=False)
-    base.table(site_facts.ledger(read), "ledger", alt=f"Native labels of {site} and what they became")
-    st.subheader("What was left out", anchor=False)
-    if len(read.quarantine):
-        base.table(read.quarantine, "quarantine", alt=f"Files of {site} left out, with reasons")
-    else:
-        st.caption("Nothing: every file could be used.")
-    st.subheader("The store", anchor=False)
-    height, width = read.image_shape
-    facts = {
-        "file": str(read.path),
-        "disk": words.size(read.path.stat().st_size),
-        "images": f"{len(read):,} of {height} × {width} px",
-        "digest": read.digest[:16],
-        "source": read.header.source,
-        "masks": ", ".join(read.mask_names) or "none",
-        "preprocess": ", ".join(f"{k}: {v}" for k, v in read.header.preprocess.items() if k != "recipe"),
-    }
-    st.table(pd.DataFrame({"fact": list(facts), "value": list(facts.values())}), hide_index=True)
-    with frame.caught():
-        if st.button("Check every byte", key="check", help="Reads all images and compares their checksums"):
-            from cxrlab import store
-
-            with st.spinner(f"Reading {words.count(len(read), 'image')}"):
-                wrong = store.check(read.path)
-            for sentence in wrong:
-                st.error(sentence)
-            if not wrong:
-                st.success(f"All {words.count(len(read), 'image')} are as they were written.")

@@ -72,14 +72,14 @@ def test_cooccurrence_is_one_on_its_diagonal(lab):
 
 def test_filters_find_exactly_their_rows(lab):
     read = store.read(lab.store(fake_lab.HOME))
-    found = site_facts.find(read, "Pneumonia", "positive")
+    found = site_facts.find(read, site_facts.Wanted("Pneumonia", "positive"))
     assert (read.evidence[found, read.header.labels.index("Pneumonia")] == 1).all()
-    parts = [len(site_facts.find(read, split=split)) for split in ("train", "val", "test")]
+    parts = [len(site_facts.find(read, site_facts.Wanted(split=split))) for split in ("train", "val", "test")]
     assert sum(parts) == len(read)
 
 
 def test_a_ledger_says_what_was_left_out(lab):
-    table = site_facts.ledger(store.read(lab.store(fake_lab.HOME)))
+    table = site_facts.ledger(store.read(lab.store(fake_lab.HOME)).header.ledger)
     assert "left out" in set(table["label"])
 
 
@@ -91,3 +91,19 @@ def test_a_site_without_ages_and_sexes_says_so(lab):
     assert np.isnan([found.age_median, found.female]).all()
     assert found.age_known == 0
     assert site_facts.ages(bare)["share"].isna().all()
+
+
+def test_every_filter_keeps_only_what_it_names(lab):
+    read = store.read(lab.store(fake_lab.HOME))
+    women = site_facts.find(read, site_facts.Wanted(sex="F"))
+    assert len(women) and set(read.rows["sex"].iloc[women]) == {"F"}
+    young = site_facts.find(read, site_facts.Wanted(age=(0, 40)))
+    assert read.rows["age_years"].iloc[young].max() <= 40
+    name = read.rows["image_id"][7]
+    assert 7 in site_facts.find(read, site_facts.Wanted(said=name.upper()))
+    assert not len(site_facts.find(read, site_facts.Wanted(said="no such image anywhere")))
+
+
+def test_shares_of_a_fact_add_up(lab):
+    table = site_facts.shares(store.read(lab.store(fake_lab.HOME)), "sex")
+    assert table["share"].sum() == pytest.approx(1)

@@ -31,7 +31,7 @@ def test_the_browser_shows_only_images_with_the_evidence(fake, open_page, text_o
 
     app = open_page("sites", about="Images", label="Pneumonia", evidence="uncertain")
     read = store.read(fake.store(fake_lab.HOME))
-    n = len(site_facts.find(read, "Pneumonia", "uncertain"))
+    n = len(site_facts.find(read, site_facts.Wanted("Pneumonia", "uncertain")))
     assert f"{n} image" in text_of(app)
     assert f"of {len(read)} at {fake_lab.HOME}" in text_of(app)
 
@@ -45,8 +45,8 @@ def test_what_was_left_out_is_shown_with_its_reason(fake, open_page):
     app = open_page("sites", about="What we did to it")
     shown = [one.value for one in app.dataframe if "reason" in one.value]
     assert "PNG is truncated" in set(shown[0]["reason"])
-    ledger = next(one.value for one in app.dataframe if "native" in one.value)
-    assert "left out" in set(ledger["label"])
+    ledger = next(one.value for one in app.dataframe if "became" in one.value)
+    assert "left out" in set(ledger["became"])
 
 
 def test_checking_a_store_says_that_it_is_whole(fake, open_page, text_of):

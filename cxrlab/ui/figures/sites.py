@@ -135,18 +135,23 @@ def cooccurrence(table: pd.DataFrame) -> go.Figure:
     return figure.update_xaxes(tickangle=-35, automargin=True).update_layout(margin={"r": 60, "t": 80})
 
 
-def ages(tables: list[pd.DataFrame], colours: dict[str, str]) -> go.Figure:
-    """Draw the share of images in each band of ages, one step a site.
+def shares(
+    tables: list[pd.DataFrame], colours: dict[str, str], column: str, title: str, height: int = 300
+) -> go.Figure:
+    """Draw the share of images in each band or kind, one bar a site.
 
     Args:
-        tables: site_facts.ages, one a site.
+        tables: site_facts.ages or .shares, one a site.
         colours: site → colour.
+        column: the bands or kinds.
+        title: of the axis along them.
+        height: pixels.
     """
     figure = go.Figure()
     for k, table in enumerate(tables):
         site = table["site"].iloc[0]
         figure.add_bar(
-            x=table["band"],
+            x=table[column],
             y=table["share"],
             name=site,
             marker={
@@ -160,8 +165,8 @@ def ages(tables: list[pd.DataFrame], colours: dict[str, str]) -> go.Figure:
                 },
             },
             customdata=table[["images"]].assign(site=site).to_numpy(),
-            hovertemplate="%{customdata[1]}, %{x} years<br>%{customdata[0]:,} images, %{y:.1%}<extra></extra>",
+            hovertemplate="%{customdata[1]}, %{x}<br>%{customdata[0]:,} images, %{y:.1%}<extra></extra>",
         )
-    figure.update_xaxes(title="age, years", type="category", fixedrange=True)
+    figure.update_xaxes(title=title, type="category", fixedrange=True)
     figure.update_yaxes(title="share of images", tickformat=".0%", rangemode="tozero", fixedrange=True)
-    return base.style(figure, height=300, legend=len(tables) > 1)
+    return base.style(figure, height=height, legend=len(tables) > 1)
