@@ -70,6 +70,7 @@ GATED: tuple[Collection, ...] = (
             'azcopy copy "LINK" FOLDER --recursive; it brings CheXpert\'s valid and test images with their labels too.',
             "Leave out gradcam_maps_val/*.pkl: reading a pickle runs code.",
         ),
+        folder="chexpert",  # its masks belong to CheXpert's images
         layout="CheXlocalize/gt_segmentations_val.json, gt_segmentations_test.json, gt_annotations_*.json\n"
         "beside or inside the CheXpert folder",
     ),

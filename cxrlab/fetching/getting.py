@@ -60,7 +60,9 @@ def ingest_commands(folder: Path, name: str, variant: str | None = None) -> list
     """Return what to type next: one command a site."""
     collection = find(name, variant)
     if not collection.one_site_a_file:
-        return [f"python -m cxrlab ingest {collection.dataset} {shlex.quote(str(folder))} --site {name}"]
+        return [
+            f"python -m cxrlab ingest {collection.dataset} {shlex.quote(str(folder))} --site {collection.folder or name}"
+        ]
     px = max(SMALLEST, int(variant or collection.variants[0]))
     return [
         f"python -m cxrlab ingest {collection.dataset} {shlex.quote(str(folder / file.name))} "
