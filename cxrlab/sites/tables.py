@@ -70,6 +70,8 @@ def read_text_table(path: Path, header: bool = True, columns: Collection[str] | 
         ) from error
     table.columns = [str(name).strip() for name in table.columns]
     table = table[[name for name in table.columns if name and not name.startswith("Unnamed:")]]
+    if wanted is not None and table.shape[1] == 0:
+        raise BadInput(f"{path} has none of the columns {', '.join(columns)}. Is it the table of this dataset?")
     if table.empty:
         raise BadInput(f"{path} has no rows; fetch it again.")
     return table.apply(lambda column: column.str.strip())
