@@ -33,7 +33,7 @@ GATED: tuple[Collection, ...] = (
         citation="Irvin et al. 2019, AAAI 33:590–597, arXiv:1901.07031",
         page="https://stanfordaimi.azurewebsites.net/datasets/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2",
         steps=(
-            "Make an account with Stanford AIMI (the page below → log in) and accept the research use agreement.",
+            "Make an account with Stanford AIMI (the page above → log in) and accept the research use agreement.",
             'The page gives a personal link: azcopy copy "LINK" FOLDER --recursive. CheXpert-v1.0-small (about 11 GB) is enough for 224 px.',
             "The radiologists' test set lies with CheXlocalize: `fetch chexlocalize` says how.",
         ),
@@ -50,7 +50,7 @@ GATED: tuple[Collection, ...] = (
         citation="Phillips et al. 2020, ML4H, arXiv:2007.06199",
         page="https://stanfordmlgroup.github.io/competitions/chexphoto/",
         steps=(
-            "Follow the page below to the data (Redivis, https://stanford.redivis.com/datasets/2qwg-aav2k243j); make an account there.",
+            "Follow the page above to the data (Redivis, https://stanford.redivis.com/datasets/2qwg-aav2k243j); make an account there.",
             "Accept the research use agreement, ask for access, and export the files.",
         ),
         layout="CheXphoto-v1.0/train.csv, valid.csv\n"
@@ -66,7 +66,7 @@ GATED: tuple[Collection, ...] = (
         citation="Saporta et al. 2022, Nature Machine Intelligence 4:867–878",
         page="https://stanfordaimi.azurewebsites.net/datasets/23c56a0d-15de-405b-87c8-99c30138950c",
         steps=(
-            "Make an account with Stanford AIMI and accept the agreement on the page below.",
+            "Make an account with Stanford AIMI and accept the agreement on the page above.",
             'azcopy copy "LINK" FOLDER --recursive; it brings CheXpert\'s valid and test images with their labels too.',
             "Leave out gradcam_maps_val/*.pkl: reading a pickle runs code.",
         ),
@@ -100,7 +100,7 @@ GATED: tuple[Collection, ...] = (
         citation="Bustos et al. 2020, Medical Image Analysis 66:101797, arXiv:1901.07441",
         page="https://bimcv.cipf.es/bimcv-projects/padchest/",
         steps=(
-            "Fill in the form on the page below and accept the terms; the links come by mail.",
+            "Fill in the form on the page above and accept the terms; the links come by mail.",
             "Fetch the table and the numbered archives, and unpack each into images/ under its own number.",
         ),
         layout="PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv[.gz]\n"
@@ -143,7 +143,7 @@ GATED: tuple[Collection, ...] = (
         page="https://www.kaggle.com/c/rsna-pneumonia-detection-challenge",
         steps=(
             KAGGLE,
-            "Accept the rules on the page below (Data → Late Submission / Rules).",
+            "Accept the rules on the page above (Data → Late Submission / Rules).",
             "kaggle competitions download -c rsna-pneumonia-detection-challenge, then unpack it.",
             "pneumonia-challenge-dataset-mappings_2018.json (RSNA's own page) gives the NIH patients back.",
         ),
