@@ -25,6 +25,11 @@ from cxrlab.store import Store
 
 BLOCK = 256  # images read at a time
 SHARE = 0.5  # of the free memory that images may take
+VALUES = ("fixed", "minmax", "percentile", "zscore")
+PERCENTILES = (0.005, 0.995)
+LEAST_STD = 0.02  # of full scale, about 5 grey levels
+# Fields that a checkpoint of an older cxrlab lacks, as it meant them.
+ADDED: dict[str, Any] = {"values": "fixed", "landmarks": []}
 Rows = Sequence[tuple[Store, np.ndarray]]
 
 
@@ -32,7 +37,9 @@ Rows = Sequence[tuple[Store, np.ndarray]]
 class InputSpec:
     """How bytes become a network's input. Saved in the checkpoint; scoring and maps read it there.
 
-    A pixel 0..255 is first scaled to [low, high], then (value - mean) / std.
+    A pixel 0..255 is first scaled to [low, high], then (value - mean) / std. With `values` "minmax" or "percentile" an
+    image's own smallest and largest grey (or its 0.5 and 99.5 percentile) become low and high instead of 0 and 255; with
+    "zscore" each image's own mean and deviation stand for mean and std.
     """
 
     image_px: int
@@ -41,30 +48,59 @@ class InputSpec:
     channels: int = 1
     low: float = 0.0
     high: float = 1.0
+    values: str = "fixed"  # a key of VALUES
+    landmarks: tuple[float, ...] = ()  # of home, when its images were standardised: see variants
 
     def scale(self, images: torch.Tensor) -> torch.Tensor:
-        """Return uint8 images as a new float32 tensor in [low, high]."""
+        """Return uint8 images (N, 1, H, W) as a new float32 tensor in [low, high]."""
+        if self.values in ("minmax", "percentile"):
+            return self._stretch(images)
         scaled = torch.mul(images, (self.high - self.low) / 255)  # one pass; .float() first would be another
         return scaled.add_(self.low) if self.low else scaled
 
+    def _stretch(self, images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(1)
+        if self.values == "minmax":
+            bottom, top = flat.amin(1), flat.amax(1)
+        else:
+            # Nearest rank: an image has no greys between its greys.
+            ranks = [round(share * (flat.shape[1] - 1)) + 1 for share in PERCENTILES]
+            bottom, top = (flat.kthvalue(rank, dim=1).values for rank in ranks)
+        shape = (-1, *[1] * (images.ndim - 1))
+        bottom, top = bottom.float().view(shape), top.float().view(shape)
+        unit = images.float().sub_(bottom).div_((top - bottom).clamp_(min=1.0)).clamp_(0, 1)
+        return unit.mul_(self.high - self.low).add_(self.low)
+
     def normalise(self, scaled: torch.Tensor) -> torch.Tensor:
-        """Turn images in [low, high] into what the network wants, in place."""
+        """Turn images (N, 1, H, W) in [low, high] into what the network wants, in place."""
+        if self.values == "zscore":
+            std, mean = torch.std_mean(scaled, dim=(1, 2, 3), keepdim=True, correction=0)
+            # The floor keeps the noise of a nearly blank image from becoming its content.
+            return scaled.sub_(mean).div_(std.clamp(min=LEAST_STD))
         if (self.mean, self.std) == (0.0, 1.0):
             return scaled
         return scaled.sub_(self.mean).div_(self.std)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return asdict(self)
+        """Return a dict of plain values; what an older cxrlab does not know is left out at its default."""
+        fields = asdict(self) | {"landmarks": list(self.landmarks)}
+        return {name: value for name, value in fields.items() if name not in ADDED or value != ADDED[name]}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "InputSpec":
-        """Read what `to_json` gave. Raises BadRun for unknown or missing fields."""
-        if set(fields) != {"image_px", "mean", "std", "channels", "low", "high"} or fields["channels"] != 1:
+        """Read what `to_json` gave, now or in an older cxrlab. Raises BadRun for unknown or missing fields."""
+        told = set(fields) - set(ADDED)
+        if told != {"image_px", "mean", "std", "channels", "low", "high"} or fields["channels"] != 1:
             raise BadRun(
                 f"the checkpoint's input is {fields}; expected image_px, mean, std, low, high and 1 channel."
             )
-        return cls(**fields)
+        full = ADDED | fields
+        if full["values"] not in VALUES:
+            raise BadRun(
+                f"the checkpoint scales grey values by {full['values']!r}; expected one of {', '.join(VALUES)}. "
+                "Use the cxrlab that trained it."
+            )
+        return cls(**{**full, "landmarks": tuple(full["landmarks"])})
 
 
 class Resident:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from cxrlab import checkpoint, files, inputs, predictions, spec, store, views
+from cxrlab import checkpoint, files, inputs, predictions, spec, store, variants, views
 from cxrlab.checkpoint import Checkpoint
 from cxrlab.errors import BadRun
 from cxrlab.learning import cohort, devices, feeds
@@ -38,6 +38,11 @@ class Scorer:
     def image_px(self) -> int:
         """The side of the images that come in."""
         return (self.encoder.made if self.encoder else self.made).input.image_px
+
+    def pixels(self, lab: Lab, site: store.Store, progress: Progress) -> store.Store:
+        """Return `site` with the images that the network is to see; they are made when they are not there."""
+        made = self.encoder.made if self.encoder else self.made
+        return variants.opened(lab, site, feeds.recipe_of(made), progress)
 
     def feed(self, images: inputs.Images) -> feeds.Feed:
         """Return what the network is fed of `images`."""
@@ -86,7 +91,8 @@ def score_site(lab: Lab, run: RunPaths, site: str, progress: Progress, device: s
     scorer = open_run(lab, run, device)
     opened = store.read(lab.store(site))
     seen = _truth(scorer.made, opened)
-    images = inputs.load([(opened, seen.rows)], scorer.image_px, scorer.device, progress)
+    pixels = scorer.pixels(lab, opened, progress)
+    images = inputs.load([(pixels, seen.rows)], scorer.image_px, scorer.device, progress)
     if min(opened.image_shape) < scorer.image_px:
         print(
             f"{site} is stored at {min(opened.image_shape)} px and enlarged to {scorer.image_px}: blurred, unlike home."

@@ -51,7 +51,7 @@ def make(
         raise BadRun(f"the store of {site} has changed since it was scored; score the site again.")
     rows, skipped = choose(said, thresholds.read(run.thresholds), spec.maps_per_group, spec.seed)
     layer, grid = cam_layer(scorer.net, spec.model.name, scorer.image_px)
-    drawn = _draw(scorer, opened, rows, layer, grid, method, progress)
+    drawn = _draw(scorer, scorer.pixels(lab, opened, progress), rows, layer, grid, method, progress)
     made = mapfile.Maps(
         rows=rows, maps=drawn, method=method, layer=layer, run_id=run.run_id, site=site, skipped=skipped
     )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cxrlab import checkpoint, files
+from cxrlab import checkpoint, files, variants
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.inputs import Images, InputSpec
 from cxrlab.paths import Lab
@@ -65,6 +65,11 @@ class LatentFeed:
 Feed = ImageFeed | LatentFeed
 
 
+def recipe_of(made: checkpoint.Checkpoint) -> variants.Recipe | None:
+    """Return what is done to a site's images before this network sees them, with the landmarks it was trained with."""
+    return variants.recipe_of(made.spec.view, made.stores, made.input.landmarks)
+
+
 @dataclass(frozen=True)
 class Encoder:
     """A frozen autoencoder whose latents a head reads."""
@@ -72,6 +77,11 @@ class Encoder:
     made: checkpoint.Checkpoint
     net: nn.Module
     digest: str  # of its checkpoint file
+
+    @property
+    def recipe(self) -> variants.Recipe | None:
+        """What is done to the images that come in."""
+        return recipe_of(self.made)
 
     def feed(self, images: Images) -> LatentFeed:
         """Encode all images, which must have the autoencoder's own side."""

@@ -5,13 +5,13 @@ Out:   Training; the state to resume from.
 Never: the walk itself (train.py), external sites.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from cxrlab import inputs, policies, spec
+from cxrlab import inputs, policies, spec, variants
 from cxrlab.checkpoint import Last, Selection
 from cxrlab.errors import BadRun, BadSpec
 from cxrlab.learning import cohort, devices, feeds
@@ -84,6 +84,7 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
     encoder = feeds.encoder_of(lab, latents_of, device) if latents_of else None
     px = encoder.made.input.image_px if encoder else run_spec.view.image_px
     inputs.check_size(rows.rows, px)
+    recipe, pixels = _pixels(run_spec, lab, rows, encoder, progress)
     torch.manual_seed(run_spec.seed)
     multiclass = np.isin(rows.labels, policies.labels_under(run_spec.view, rows.labels, "multiclass"))
     units, head = (
@@ -93,11 +94,12 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
     plan = Plan(run_spec.model, len(rows.labels), px, units, head)
     net = build(plan)
     weights = load_first_weights(net, run_spec.model)
-    images = inputs.load(rows.rows, px, device, progress)
+    images = inputs.load(pixels, px, device, progress)
     if encoder:
         feed, seen = encoder.feed(images), encoder.made.input
     else:
         seen = _input_spec(run_spec, images, rows)
+        seen = replace(seen, landmarks=recipe.landmarks if recipe else ())
         feed = feeds.ImageFeed(images, seen)
     net = net.to(device, memory_format=torch.channels_last)
     pos_weight = positive_weight(rows.y_true[rows.train], run_spec.training.balance)
@@ -120,12 +122,35 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
     )
 
 
+def _pixels(
+    run_spec: TrainSpec, lab: Lab, rows: cohort.Cohort, encoder: feeds.Encoder | None, progress: Progress
+) -> tuple[variants.Recipe | None, inputs.Rows]:
+    """Return what is done to the images, and home's rows of the stores where it was done."""
+    homes = [home for home, _ in rows.rows]
+    if encoder:
+        if run_spec.view.preprocess != encoder.made.spec.view.preprocess:
+            raise BadSpec(
+                f"this head asks for other images ({run_spec.view.preprocess}) than the autoencoder "
+                f"{run_spec.model.latents_of!r} was trained on ({encoder.made.spec.view.preprocess}); "
+                "set the group 'Images' as in that run."
+            )
+        recipe = encoder.recipe
+    else:
+        recipe = variants.fitted(variants.recipe_of(run_spec.view, rows.digests), homes, progress)
+    return recipe, [(variants.opened(lab, home, recipe, progress), index) for home, index in rows.rows]
+
+
 def _input_spec(run_spec: TrainSpec, images: inputs.Images, rows: cohort.Cohort) -> inputs.InputSpec:
-    px = run_spec.view.image_px
-    if run_spec.task == "autoencoder":
-        return inputs.InputSpec(px, 0.0, 1.0)  # it rebuilds the scale that its error is measured in
-    if run_spec.model.weights != "none":
-        return inputs.InputSpec(px, *IMAGENET_GREY)
+    px, asked = run_spec.view.image_px, run_spec.view.preprocess.normalise
+    values = asked if asked in inputs.VALUES else "fixed"
+    pretrained = run_spec.model.weights != "none"
+    if run_spec.task == "autoencoder" or values == "zscore":
+        # An autoencoder rebuilds the scale that its error is measured in.
+        return inputs.InputSpec(px, 0.0, 1.0, values=values)
+    if asked == "imagenet" or pretrained:
+        return inputs.InputSpec(px, *IMAGENET_GREY, values=values)
+    if values != "fixed":
+        return inputs.InputSpec(px, 0.0, 1.0, values=values)
     return inputs.InputSpec(px, *inputs.measure_mean_std(images, rows.train))
 
 

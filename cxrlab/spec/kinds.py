@@ -49,6 +49,12 @@ class TrainSpec(Frozen):
             raise ValueError(f"the task {self.task!r} cannot use the network {self.model.name!r}")
         if (self.model.name == "latent_head") != bool(self.model.latents_of):
             raise ValueError("the network 'latent_head' and latents_of go together")
+        values = self.view.preprocess.normalise
+        if self.task == "autoencoder" and values in ("zscore", "imagenet"):
+            raise ValueError(
+                f"an autoencoder rebuilds grey values between 0 and 1, and {values!r} leaves that range; "
+                "choose 'site', 'minmax' or 'percentile' as grey values"
+            )
         return self
 
     @model_validator(mode="after")
