@@ -1,6 +1,31 @@
 """Raw folders → our words: one plug-in a dataset. Importing this package fills `SITES`."""
 
-from cxrlab.sites import covid, folder, kermany, medmnist, nih, phantom
+from cxrlab.sites import (
+    brax,
+    chexpert,
+    chexphoto,
+    covid,
+    folder,
+    kermany,
+    medmnist,
+    mimic,
+    nih,
+    phantom,
+)
 from cxrlab.sites.base import SITES, Raw, Site
 
-__all__ = ["SITES", "Raw", "Site", "covid", "folder", "kermany", "medmnist", "nih", "phantom"]
+__all__ = [
+    "SITES",
+    "Raw",
+    "Site",
+    "brax",
+    "chexpert",
+    "chexphoto",
+    "covid",
+    "folder",
+    "kermany",
+    "medmnist",
+    "mimic",
+    "nih",
+    "phantom",
+]
