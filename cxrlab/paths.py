@@ -41,6 +41,10 @@ class RunPaths:
         return self.folder / "children.json"
 
     @property
+    def overlaps(self) -> Path:  # written by jobs.submit: why sites scored as external are not new to home
+        return self.folder / "overlaps.json"
+
+    @property
     def lab(self) -> "Lab":
         """The lab that this run lies in."""
         return Lab(self.folder.parent.parent)

@@ -100,7 +100,9 @@ def outline(study: specs.StudySpec, lab: Lab) -> Outline:
         if task not in left_out:
             shown = labels if task == "labels" else all_labels or (NO_FINDING,)
             latents_of = made["autoencoder"].run_id if task == "normal-latents" else ""
-            made[task] = request.complete(lab, _train_spec(study, task, shown, px, latents_of), others=False)
+            made[task] = request.complete(
+                lab, _train_spec(study, task, shown, px, latents_of), others=False, wait=False
+            )
     return Outline(made, left_out)
 
 
@@ -108,7 +110,8 @@ def _train_spec(
     study: specs.StudySpec, task: str, labels: tuple[str, ...], px: int, latents_of: str
 ) -> specs.TrainSpec:
     preset = presets.training(study.preset, task)
-    view = {**preset.get("view", {}), "source": (study.source,), "external": study.external, "labels": labels}
+    view = {**preset.get("view", {}), "source": (study.source,), "external": study.external, "labels": labels,
+            "allow_overlap": study.allow_overlap}  # fmt: skip
     # A site that is stored smaller than the preset's images decides: enlarging it would invent a shift.
     view["image_px"] = max(28, min(px, view.get("image_px", px)))
     spec = specs.build(

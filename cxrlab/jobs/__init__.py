@@ -34,12 +34,16 @@ def submit(lab: Lab, spec: AnySpec, executor: str = "local") -> str:
         UnknownName: no such executor.
     """
     from cxrlab.jobs import request  # reads stores; a page that only looks at runs need not load h5py
+    from cxrlab.leaks import guard
 
     start = EXECUTORS[executor]
     spec = request.complete(lab, spec)
-    run = lab.run(spec.run_id)
+    run, found = lab.run(spec.run_id), request.overlaps(lab, spec)
     after: Callable[[], None] | None = None
     with state.locked(run):
+        # A later scoring says it where its numbers are shown, too: at the run that it scores.
+        for one in (run, lab.run(spec.run)) if isinstance(spec, specs.ScoreSpec) else (run,):
+            guard.record(one, found)
         if not run.spec.exists():
             files.write_text(run.spec, specs.dumps(spec) + "\n")
             try:

@@ -5,7 +5,7 @@ Out:   the same spec with the stores' digests, so that the same words over other
 Never: torch, images, processes.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +14,28 @@ from cxrlab import spec as specs
 from cxrlab import store
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
+from cxrlab.leaks import guard
 from cxrlab.learning import teacher
 from cxrlab.paths import Lab
 
 AnySpec = specs.AnySpec
 
 
-def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
+def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True) -> AnySpec:
     """Return `spec` with `data` filled in: site → its store's digest, and "teacher:<run>" → that of what it says.
 
     Args:
         lab: where the stores and runs are.
         spec: what a person asked for.
         others: also check the runs that it needs; a plan names runs that are yet to be made.
+        wait: compare the sites' images even where that takes minutes; a form asks again at every change.
 
     Raises:
         MissingInput: a site has no store, or the run to score or to learn from is not there.
         BadStore: a store is damaged.
         BadRun: the teacher says nothing of this store.
-        BadSpec: home lacks a label, the run to score cannot be, the teacher does not fit (see learning.teacher), or the
-            scores are to come from a file.
+        BadSpec: home lacks a label, the run to score cannot be, the teacher does not fit (see learning.teacher), the
+            scores are to come from a file, or an external site shares images or patients with home and nobody allowed it.
     """
     if isinstance(spec, specs.ImportSpec):
         raise BadSpec("scores from elsewhere come in with `python -m cxrlab import-scores FILE --site NAME`.")
@@ -53,7 +55,38 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True) -> AnySpec:
             data[teacher.data_key(spec)] = teacher.digest(lab, spec, homes)
     if isinstance(spec, specs.ScoreSpec):
         _check_score(lab, spec)
+    if not _allows_overlap(spec):
+        guard.refuse(overlaps(lab, spec, wait=wait))
     return spec.model_copy(update={"data": data})
+
+
+def overlaps(lab: Lab, spec: AnySpec, *, wait: bool = True) -> list[guard.Overlap]:
+    """Return why sites that the spec calls external are not new to home. Raises as guard.overlaps.
+
+    Args:
+        lab: where the stores and runs are.
+        spec: one that is complete; a study that draws its own phantoms has no stores yet.
+        wait: see guard.overlaps.
+    """
+    home, external, official = (), (), False
+    if isinstance(spec, specs.StudySpec) and not spec.make:
+        home, external = (spec.source,), spec.external
+    elif isinstance(spec, specs.TrainSpec):
+        home, external, official = spec.view.source, spec.view.external, spec.view.official_split
+    elif isinstance(spec, specs.ScoreSpec):
+        known = specs.read(lab.run(spec.run).spec)
+        if isinstance(known, specs.TrainSpec):
+            home, official = known.view.source, known.view.official_split
+            external = tuple(site for site in spec.sites if site not in home)
+    return guard.overlaps(
+        lab, home, external, official_split=official, wait=wait, opened=partial(open_store, lab)
+    )
+
+
+def _allows_overlap(spec: AnySpec) -> bool:
+    if isinstance(spec, specs.TrainSpec):
+        return spec.view.allow_overlap
+    return not isinstance(spec, specs.StudySpec | specs.ScoreSpec) or spec.allow_overlap
 
 
 def sites_of(spec: AnySpec) -> tuple[str, ...]:
