@@ -24,6 +24,7 @@ from cxrlab.progress import Progress
 from cxrlab.store import Store
 
 BLOCK = 256  # images read at a time
+AT_ONCE = 2 * 2**20  # bytes that streaming reads before it hands over
 SHARE = 0.5  # of the free memory that images may take
 VALUES = ("fixed", "minmax", "percentile", "zscore")
 PERCENTILES = (0.005, 0.995)
@@ -145,10 +146,13 @@ class Streamed:
                 except queue.Full:
                     continue
 
+        # Whole batches, as many as a handful of megabytes hold: every handing-over between threads costs a tenth.
+        at_once = batch * max(1, AT_ONCE // (batch * self.image_px**2))
+
         def read() -> None:
             try:
-                for start in range(0, len(order), batch):
-                    put(torch.from_numpy(self._read(order[start : start + batch])))
+                for start in range(0, len(order), at_once):
+                    put(torch.from_numpy(self._read(order[start : start + at_once])))
                     if stop.is_set():
                         return
                 put(None)
@@ -161,12 +165,15 @@ class Streamed:
             while (item := ready.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
-                yield item.to(self.device, non_blocking=True).unsqueeze(1)
+                for part in item.split(batch):
+                    yield part.to(self.device, non_blocking=True).unsqueeze(1)
         finally:
             stop.set()
             thread.join()
 
     def _read(self, positions: np.ndarray) -> np.ndarray:
+        if len(self.rows) == 1:  # a copy less: it is what streaming costs beside the reading itself
+            return fit(self.rows[0][0].images(self.index[positions]), self.image_px)
         out = np.empty((len(positions), self.image_px, self.image_px), np.uint8)
         for k in np.unique(self.owner[positions]):
             mine = self.owner[positions] == k

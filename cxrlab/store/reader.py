@@ -63,7 +63,7 @@ class Store:
 
     def images(self, rows: Iterable[int]) -> np.ndarray:
         """Return the images at `rows`, (M, H, W) uint8, in that order."""
-        rows = np.asarray(list(rows), dtype=np.int64)
+        rows = rows if isinstance(rows, np.ndarray) else np.asarray(list(rows), dtype=np.int64)
         out = np.empty((len(rows), *self.image_shape), np.uint8)
         data = _handle(self.path)["images"]
         # A list index on a chunked dataset is 150 times slower than this loop; sorted, the disk reads forwards.
