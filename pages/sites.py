@@ -4,7 +4,16 @@ import streamlit as st
 
 from cxrlab.labels import SPACES
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, frame, import_form, score_form, site_changes, site_images, site_parts
+from cxrlab.ui import (
+    cached,
+    fetch_form,
+    frame,
+    import_form,
+    score_form,
+    site_changes,
+    site_images,
+    site_parts,
+)
 
 LOOK, IMPORT = "Look at the sites", import_form.DO
 TABS = ("What it holds", "Images", "What we did to it")
@@ -45,7 +54,7 @@ with frame.page("Sites", "What does each site hold, and what did we do to it?"):
         st.info("No site in this lab yet. Import one here, or build the demo study on Home.")
     do = st.segmented_control(
         "Do",
-        [LOOK, IMPORT, score_form.DO],
+        [LOOK, IMPORT, fetch_form.DO, score_form.DO],
         default=LOOK if names else IMPORT,
         required=True,
         key="do",
@@ -54,6 +63,8 @@ with frame.page("Sites", "What does each site hold, and what did we do to it?"):
     )
     if do == score_form.DO:
         score_form.draw()
+    elif do == fetch_form.DO:
+        fetch_form.draw()
     elif do == IMPORT or not names:
         import_form.draw()
     else:

@@ -127,3 +127,17 @@ def test_a_site_without_ages_says_so_instead_of_an_empty_chart(own, open_page, t
     app = open_page("sites", site="bare")
     assert "bare gives no ages" in text_of(app)
     assert app.dataframe[0].value.set_index("site").loc["bare", "median age"] == "not said"
+
+
+def test_open_data_shows_its_licence_before_it_can_be_fetched(own, open_page, text_of):
+    app = open_page("sites", do="Get open data")
+    assert not app.exception
+    assert "licence" in " ".join(one.value for one in app.code)
+    assert app.button(key="fetch-go").disabled
+
+
+def test_a_gated_collection_says_how_to_ask_for_it(own, open_page, text_of):
+    app = open_page("sites", do="Get open data")
+    app.selectbox(key="fetch-name").set_value("chexpert").run()
+    assert not app.exception
+    assert "asked for in person" in text_of(app)
