@@ -13,6 +13,8 @@ import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+SIDE_BY_SIDE = 4  # more options than this break into several lines of a narrow column
+
 
 @dataclass(frozen=True)
 class Look:
@@ -106,6 +108,8 @@ def one(name: str, info: FieldInfo, value: Any, key: str, look: Look) -> Any:
         return st.toggle(label, value=bool(value), **more)
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
+        if len(options) > SIDE_BY_SIDE:
+            return st.selectbox(label, options, index=options.index(value), format_func=worded, **more)
         return st.segmented_control(label, options, default=value, required=True, format_func=worded, **more)
     if get_origin(kind) is tuple:
         options = list(dict.fromkeys([*look.choices.get(name, []), *(value or ())]))
