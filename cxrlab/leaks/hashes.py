@@ -5,7 +5,10 @@ Out:   fingerprints, cached under the store's digest in `hashes/`.
 Never: which site is whose copy; torch.
 """
 
+import contextlib
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +28,7 @@ INNER = 0.02  # of each edge, cut off for "inner": in the middle of no crop and 
 FLATTEST = 2.0  # grey levels of standard deviation; below it an image shows nothing that could be recognised
 _HIGHEST = 19  # DCT indices 0 to 18 hold the 256 lowest frequencies by radius
 _CHUNK = 512  # images at a time
+BUSY = threading.RLock()  # two pages that ask for the same compute it once, and write no file together
 
 
 def _cosines() -> np.ndarray:
@@ -122,18 +126,25 @@ def fingerprints(lab: Lab, opened: Store, on_image: Callable[[int], None] | None
         BadInput: the store's digest is no name.
     """
     path = lab.fingerprints(opened.digest, VERSION)
-    shape = (len(opened), len(KINDS), WORDS)
-    if path.exists():
-        try:
-            known = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError):
-            known = None  # a cache that cannot be read is made anew
-        if known is not None and known.shape == shape and known.dtype == np.uint64:
+    with BUSY:
+        known = _read(path, (len(opened), len(KINDS), WORDS))
+        if known is not None:
             return known
-    made = of_store(opened, on_image)
-    try:
-        with files.whole(path) as unfinished, unfinished.open("wb") as out:
-            np.save(out, made, allow_pickle=False)
-    except NoSpace:  # a full disk costs the cache, not the answer
+        made = of_store(opened, on_image)
+        with contextlib.suppress(NoSpace):  # a full disk costs the cache, not the answer
+            _write(path, made)
         return made
-    return made
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return what the cache holds; None when it is not there, cannot be read or cannot be meant."""
+    try:
+        known = np.load(path, allow_pickle=False)
+    except (FileNotFoundError, ValueError, OSError, EOFError):
+        return None
+    return known if known.shape == shape and known.dtype == np.uint64 else None
+
+
+def _write(path: Path, made: np.ndarray) -> None:
+    with files.whole(path) as unfinished, unfinished.open("wb") as out:
+        np.save(out, made, allow_pickle=False)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, uint64
 
 NEAREST = 58  # bits of 256 that may differ
-MOST = 16  # candidates that are looked at for one image, the nearest first
+MOST = 8  # candidates that are looked at for one image, the nearest first
 
 
 def cores() -> int:

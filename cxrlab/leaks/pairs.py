@@ -5,6 +5,7 @@ Out:   pairs of rows and how far their pixels agree, cached under the two digest
 Never: whether that matters; torch.
 """
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -50,20 +51,26 @@ def between(lab: Lab, a: Store, b: Store, on_step: Callable[[int], None] | None 
     if a.digest > b.digest:
         return between(lab, b, a, on_step).turned
     path = _path(lab, a, b)
-    known = _read(path, len(a), len(b))
-    if known is not None:
-        return known
-    one = a.site == b.site
+    with hashes.BUSY:
+        known = _read(path, len(a), len(b))
+        if known is not None:
+            return known
+        found = _compute(lab, a, b, on_step)
+        with contextlib.suppress(NoSpace):  # a full disk costs the cache, not the answer
+            _write(path, found)
+        return found
+
+
+def _compute(lab: Lab, a: Store, b: Store, on_step: Callable[[int], None] | None) -> Pairs:
     from cxrlab.leaks import near  # numba: a page that finds everything in the cache need not load it
 
+    one = a.site == b.site
     words_a = hashes.fingerprints(lab, a, on_step)
     words_b = words_a if one else hashes.fingerprints(lab, b, on_step)
     of_a = np.unique(a.rows["patient_id"], return_inverse=True)[1] if one else np.full(len(a), -1)
     of_b = of_a if one else np.full(len(b), -2)
     rows = near.candidates(words_a, words_b, of_a.astype(np.int64), of_b.astype(np.int64), one=one)
-    found = checked(a, b, rows)
-    _write(path, found)
-    return found
+    return checked(a, b, rows)
 
 
 def is_there(lab: Lab, a: Store, b: Store) -> bool:
@@ -115,11 +122,6 @@ def _read(path: Path, n_a: int, n_b: int) -> Pairs | None:
     return Pairs(rows[:, 0], rows[:, 1], scores) if fits else None
 
 
-def _write(path: Path, found: Pairs) -> bool:
-    """Keep the pairs; return whether there was room."""
+def _write(path: Path, found: Pairs) -> None:
     rows = np.stack([found.a, found.b], axis=1).tolist()
-    try:
-        files.write_json(path, {"rows": rows, "alike": np.round(found.alike.astype(float), 4).tolist()})
-    except NoSpace:  # a full disk costs the cache, not the answer
-        return False
-    return True
+    files.write_json(path, {"rows": rows, "alike": np.round(found.alike.astype(float), 4).tolist()})
