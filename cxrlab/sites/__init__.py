@@ -10,6 +10,7 @@ from cxrlab.sites import (
     medmnist,
     mimic,
     nih,
+    padchest,
     phantom,
 )
 from cxrlab.sites.base import SITES, Raw, Site
@@ -27,5 +28,6 @@ __all__ = [
     "medmnist",
     "mimic",
     "nih",
+    "padchest",
     "phantom",
 ]
