@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     "study": "runs",
     "runs": "runs",
     "import-scores": "scores",
+    "variants": "variants",
     "bench": "house",
     "doctor": "house",
 }

@@ -20,19 +20,13 @@ DARK, BRIGHT = 0.4, 0.1  # of the way from the mean of the dark to that of the b
 REACH = 14  # pixels that a seed may grow: farther lie shoulders and belly
 TAIL = 5  # pixels; a thinner tail is no lung
 GROW = 5  # pixels, diameter: the watershed stops at the inner foot of a lung's blurred edge
-# What a pair of lungs must be to be believed. Area, sides and place: methods.md, section 6 [J]; the rest as above.
+# What a pair of lungs must be to be believed. Area, sides and place are rules of thumb; the rest as above.
 LEAST, MOST = 0.12, 0.50  # share of the frame
 LOPSIDED = 2.0  # one lung at most so many times the other
 UNEVEN = 0.20  # of the height, between tops or bottoms: else a lung that is white below was found in part
 SHORTEST = 0.35  # of the height
 TOP, BOTTOM = 0.20, 0.75  # centroids lie between, shares of the height
-LEAST_SOLID = 0.60  # a lung's area over its hull's: below, it is a branch of soft tissue or of the air around
-# methods.md, section 6 [J]: what a pair of lungs must be to be believed.
-LEAST, MOST = 0.12, 0.50  # share of the frame
-LOPSIDED = 2.0  # one lung at most so many times the other
-UNEVEN = 0.20  # of the height, between tops or bottoms: else a lung that is white below was found in part
-SHORTEST = 0.30  # of the height
-TOP, BOTTOM = 0.20, 0.75  # centroids lie between, shares of the height
+LEAST_CONTRAST = 10  # grey levels after CLAHE
 LEAST_SOLID = 0.60  # a lung's area over its hull's: below, it is a branch of soft tissue or of the air around
 
 
@@ -79,8 +73,8 @@ def find(image: np.ndarray) -> Found:
     """Return the lungs of a frontal radiograph, or why they are not believed.
 
     Two seeds, the darkest places well inside the body, grow against a seed of everything that is no lung until they
-    meet at an edge (Meyer's watershed, as in cv2). Departs from methods.md, section 6, which takes what lies below one
-    threshold: on real films that spills over the shoulders or loses a hazy lung.
+    meet at an edge (Meyer's watershed, as in cv2). What lies below one threshold, the usual way, spills over the
+    shoulders of real films or loses a hazy lung.
 
     Args:
         image: (H, W) uint8; a frame stretched to a square will do, for every rule is a share of it.
@@ -96,7 +90,7 @@ def find(image: np.ndarray) -> Found:
         return Found(None, "nothing dark lies on both sides of the spine", 0.0)
     grown = cv2.watershed(cv2.cvtColor(plain, cv2.COLOR_GRAY2BGR), seeds)
     left, right = _lung(grown == LEFT), _lung(grown == RIGHT)
-    why, share = _doubt(left, right)
+    why, share = _doubt(left, right, plain)
     if why:
         return Found(None, why, share)
     both = (left | right).astype(np.uint8)
@@ -190,7 +184,13 @@ def _solidity(lung: np.ndarray) -> float:
     return min(1.0, float(lung.sum()) / max(hull, 1.0))
 
 
-def _doubt(left: np.ndarray, right: np.ndarray) -> tuple[str, float]:
+def _contrast(lung: np.ndarray, plain: np.ndarray) -> float:
+    """Return how many grey levels a lung is darker than what lies around it."""
+    around = (cv2.dilate(lung.astype(np.uint8), _disc(9)) > 0) & ~lung
+    return float(plain[around].mean() - plain[lung].mean())
+
+
+def _doubt(left: np.ndarray, right: np.ndarray, plain: np.ndarray) -> tuple[str, float]:
     """Return why a pair is not believed ("": it is) and its share of the frame."""
     areas = [float(lung.mean()) for lung in (left, right)]
     share = sum(areas)
@@ -211,4 +211,6 @@ def _doubt(left: np.ndarray, right: np.ndarray) -> tuple[str, float]:
             return "the regions do not lie where lungs lie", share
     if min(_solidity(left), _solidity(right)) < LEAST_SOLID:
         return "the regions are too ragged for lungs", share
+    if min(_contrast(left, plain), _contrast(right, plain)) < LEAST_CONTRAST:
+        return "the regions are hardly darker than what lies around them", share
     return "", share

@@ -65,6 +65,23 @@ def image(site: str, row: int) -> np.ndarray:
     return store(site).image(int(row))
 
 
+def as_seen(run_id: str, site: str):
+    """Return the store with the images that a run's network sees, and what was done to them; "" when nothing was.
+
+    Where those images are not there (any more), the site's own store and None: what is drawn is not what was seen.
+    """
+    from cxrlab import variants
+
+    own, trained = store(site), run_spec(run_id)
+    recipe = variants.recipe_of_run(Lab.here(), trained) if trained.kind == "train" else None
+    if recipe is None:
+        return own, ""
+    path = Lab.here().derived_store(site, recipe.key(own.digest))
+    if not path.exists():
+        return own, None
+    return _store(stamp(path)), recipe.words
+
+
 def run_spec(run_id: str):
     """Return the spec of a run: TrainSpec, ScoreSpec, StudySpec or ImportSpec."""
     return _spec(stamp(Lab.here().run(run_id).spec))

@@ -75,7 +75,7 @@ def detail(study: choose.Study, run_id: str, row: dict, site: str, label: str, t
     """Draw one failure large, with its controls, and what the model said of every finding."""
     with frame.caught():
         scores = cached.predictions(run_id, site)
-        mask, boxes = pictures.truth(site, row["row"], label)
+        mask, boxes = pictures.truth_in(cached.as_seen(run_id, site)[0], row["row"], label)
         opacity, level, width, outline = controls(mask is not None or bool(boxes))
         with st.container(key="panel_detail", horizontal_alignment="center"):
             st.image(
@@ -93,8 +93,12 @@ def detail(study: choose.Study, run_id: str, row: dict, site: str, label: str, t
             known = ", ".join(filter(None, (row["image_id"], reading.facts(scores, row["image_id"]))))
             edge = f" Outline: where {label} is." if outline else ""
             st.markdown(f":small[{known}.{edge}]", text_alignment="center")
-            if doubt := pictures.doubt(site, row["row"], label, row["y"] == 1):
-                st.markdown(f":small[{doubt}]", text_alignment="center")
+            for more in (
+                pictures.seen_as(run_id, site, row["row"]),
+                pictures.doubt(site, row["row"], label, row["y"] == 1),
+            ):
+                if more:
+                    st.markdown(f":small[{more}]", text_alignment="center")
         cuts = study.threshold_set
         said = reading.said(
             scores, row["image_id"], {} if cuts is None else {k: v.threshold for k, v in cuts.labels.items()}

@@ -57,7 +57,7 @@ def mapped(
 
     With `with_truth` the edge of the label's mask, or its boxes, is drawn where the store has one.
     """
-    keys = cached.stamp(Lab.here().run(run_id).maps(site)), cached.stamp(Lab.here().store(site))
+    keys = cached.stamp(Lab.here().run(run_id).maps(site)), cached.stamp(cached.as_seen(run_id, site)[0].path)
     return _mapped(keys, run_id, site, int(k), side, top, opacity, level, width, with_truth)
 
 
@@ -68,17 +68,17 @@ def _mapped(
 ) -> bytes:  # fmt: skip
     maps = cached.maps(run_id, site)
     row, label = int(maps.rows["row"].iloc[k]), str(maps.rows["label"].iloc[k])
-    mask, boxes = truth(site, row, label) if with_truth else (None, ())
+    seen, _ = cached.as_seen(run_id, site)
+    mask, boxes = truth_in(seen, row, label) if with_truth else (None, ())
     picture = overlay.draw(
-        cached.image(site, row), maps.maps[k], side=side, top=top, opacity=opacity, level=level, width=width,
+        seen.image(row), maps.maps[k], side=side, top=top, opacity=opacity, level=level, width=width,
         mask=mask, boxes=boxes,
     )  # fmt: skip
     return overlay.png(picture)
 
 
-def truth(site: str, row: int, label: str) -> tuple[np.ndarray | None, tuple]:
-    """Return (mask or None, boxes) of a label on an image: what the store knows of where the finding is."""
-    store = cached.store(site)
+def truth_in(store, row: int, label: str) -> tuple[np.ndarray | None, tuple]:
+    """Return (mask or None, boxes) of a label on an image of an open store, in that image's frame."""
     mask = store.mask(label, row) if label in store.mask_names else None
     here = store.boxes[
         (store.boxes["image_id"] == store.rows["image_id"].iloc[row]) & (store.boxes["label"] == label)
@@ -99,6 +99,20 @@ def doubt(site: str, row: int, label: str, said_present: bool) -> str:
     if drawn == said_present:
         return ""
     return f"The label is wrong: {label} was {'drawn' if drawn else 'not drawn'} in this phantom."
+
+
+def seen_as(run_id: str, site: str, row: int) -> str:
+    """Return a sentence on what a run's network saw of an image where that is not the image as stored; "" otherwise."""
+    seen, words = cached.as_seen(run_id, site)
+    if words is None:
+        return (
+            "Shown as stored, not as the network saw it: the prepared images were removed, so the map may not lie where "
+            "it looked. Drawing this run's maps again makes them."
+        )
+    if not words:
+        return ""
+    whole = row in seen.header.preprocess["derived"]["fallback_rows"]
+    return f"As the network saw it: {words}" + (" (whole image: lungs not found)." if whole else ".")
 
 
 @st.cache_data(show_spinner=False)
