@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cxrlab import files, store
+from cxrlab import files, privacy, store
 from cxrlab.errors import BadInput, BadStore, NoSpace
 from cxrlab.intake import decoders, origin, rawfolder, staging
 from cxrlab.intake.rawfolder import Preview, preview
@@ -88,6 +88,10 @@ def ingest(
         if found.label_map is not None:
             settings["map"] = found.label_map.to_json()
         recipe = _recipe(found, settings)
+        names = privacy.Pseudonyms(privacy.salt(lab)) if SITES[dataset].private else None
+        if names is not None:
+            # A plain digest of names would let anyone test a guess; with another salt it is another store.
+            recipe, settings["options"] = names.of("recipe", recipe), names.options(options)
         if (there := _already(path, site, recipe, replace_old)) is not None:
             staging.clear(path)
             return there
@@ -107,7 +111,7 @@ def ingest(
         progress.stage("decode", n_left)
         crew.decode(work, progress.step)
         origin.write(lab, site, origin.Origin(dataset, str(raw), options))
-        done = _write(path, found, {**settings, "recipe": recipe}, work, progress)
+        done = _write(lab, path, found, {**settings, "recipe": recipe}, work, names, progress)
         staging.clear(path)
         return replace(done, n_resumed=n_resumed)
 
@@ -124,6 +128,7 @@ def remove(lab: Lab, site: str) -> None:
         files.remove_parts(path)
         path.unlink(missing_ok=True)
         lab.origin(site).unlink(missing_ok=True)
+        lab.private_table(site).unlink(missing_ok=True)
 
 
 def _check_size(px: int, limit: int | None) -> None:
@@ -206,12 +211,20 @@ def _size(n_bytes: int) -> str:
 
 
 def _write(
-    path: Path, found: Raw, settings: dict[str, Any], work: staging.Staging, progress: Progress
+    lab: Lab,
+    path: Path,
+    found: Raw,
+    settings: dict[str, Any],
+    work: staging.Staging,
+    names: privacy.Pseudonyms | None,
+    progress: Progress,
 ) -> Ingested:
-    """Write the store from finished staging."""
+    """Write the store from finished staging; `names`: of a private site."""
     bad = work.reasons()
     good = np.flatnonzero(work.states["state"] == staging.GOOD)
     quarantine = [*found.quarantine, *((work.plan.sources[i], reason) for i, reason in sorted(bad.items()))]
+    if names is not None:
+        quarantine = [(file, privacy.without_quotes(reason)) for file, reason in quarantine]
     if len(good) == 0:
         staging.clear(path)
         raise BadInput(
@@ -220,6 +233,11 @@ def _write(
     kept = found.at(good)
     rows = kept.rows
     rows["width"], rows["height"] = work.states["width"][good], work.states["height"][good]
+    if names is not None:
+        hidden = privacy.hide(names, rows, kept.boxes, quarantine)
+        # Before the store: a store whose files cannot be found again would stay so for ever.
+        privacy.write_private(lab, path.stem, Path(work.plan.raw), hidden.behind)
+        rows, quarantine, kept = hidden.rows, hidden.quarantine, replace(kept, boxes=hidden.boxes)
     progress.stage("write", len(good))
     digest = store.write(
         path,

@@ -161,6 +161,15 @@ class Lab:
         files.check_name(other, "store's digest")
         return self.hashes / "pairs" / f"{digest[:32]}-{other[:32]}.v{version}.json"
 
+    @property
+    def salt(self) -> Path:  # written by privacy: what names of patients are hashed with
+        return self.root / "salt"
+
+    def private_table(self, site: str) -> Path:  # written by privacy; leads from a store's names to the files
+        """The private table of `site`, whether or not it exists. Raises BadInput for an unsafe name."""
+        files.check_name(site, "site")
+        return self.root / "private" / f"{site}.csv"
+
     def importing(self, site: str) -> RunPaths:
         """The files of an import that a page started: the same names as a run's. Raises BadInput for an unsafe name."""
         files.check_name(site, "site")

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import cxrlab
-from cxrlab import files
+from cxrlab import files, privacy
 from cxrlab.errors import BadInput, CxrlabError
 from cxrlab.jobs import process, state
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
+from cxrlab.sites import SITES
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def main(site: str) -> int:
 
     lab = Lab.here()
     run = lab.importing(site)
+    request = None
     try:
         request = Request(**files.read_json(run.spec))
         done = ingest.ingest(
@@ -86,12 +88,23 @@ def main(site: str) -> int:
             progress=Progress(run.progress),
         )
     except CxrlabError as error:
-        print(error)
-        state.write_end(run, "failed", str(error))
+        said = _said(error, request)
+        print(said)
+        state.write_end(run, "failed", said)
         return 2
     print(f"{done.n_images} images of {done.n_patients} patients; {done.n_quarantined} left out")
     state.write_end(run, "done")
     return 0
+
+
+def _said(error: CxrlabError, request: Request | None) -> str:
+    """Return an error's sentence for the log; of a private site without its folder's name and without quotations."""
+    said = str(error)
+    if request is None or request.dataset not in SITES or not SITES[request.dataset].private:
+        return said
+    for folder in (str(Path(request.raw).expanduser().resolve()), request.raw):
+        said = said.replace(folder, "the raw folder")
+    return privacy.without_quotes(said)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ Out:   `sources/<site>.json` in the lab, never in the store: a store may travel,
 Never: labels; pixels of more than one file at a time.
 """
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from cxrlab import files
+from cxrlab import files, privacy
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.images import decode
 from cxrlab.paths import Lab
@@ -41,6 +42,17 @@ def read(lab: Lab, site: str) -> Origin | None:
         return Origin(**files.read_json(path))
     except TypeError as error:
         raise BadInput(f"{path} is not what an ingest writes ({error}); remove it.") from error
+
+
+def real_name(lab: Lab, site: str, origin: Origin, file: str) -> str:
+    """Return what the raw folder calls a file of `site`; of a private site the store has another name for it.
+
+    Raises:
+        MissingInput: the private table is gone, or does not know the file.
+    """
+    if origin.dataset not in SITES or not SITES[origin.dataset].private:
+        return file
+    return os.path.relpath(privacy.file_behind(lab, site, file), origin.raw)
 
 
 def thumbnail(origin: Origin, file: str, px: int) -> np.ndarray:

@@ -14,27 +14,12 @@ import pandas as pd
 from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.labelmap import LabelMap, Rule
-from cxrlab.labelmap.table import BREADTHS, plain
-from cxrlab.labels import NO_FINDING, VOCABULARY, Evidence, check_labels
+from cxrlab.labels import NO_FINDING, VOCABULARY, check_labels
+from cxrlab.sites import columns as own
 from cxrlab.sites import tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
 
-# Names that a column often has; an option says otherwise. Compared without case, spaces and underscores.
-USUAL: dict[str, tuple[str, ...]] = {
-    "image": ("image", "imageid", "imageindex", "filename", "file", "path", "imagepath", "img", "dicomid"),
-    "patient": ("patient", "patientid", "subjectid", "subject", "pid"),
-    "study": ("study", "studyid", "examid"),
-    "sex": ("sex", "gender", "patientsex", "patientgender"),
-    "age": ("age", "ageyears", "patientage"),
-    "view": ("view", "viewposition", "projection"),
-    "split": ("split", "fold", "set"),
-}
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validate": "val",
-          "validation": "val", "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
-CELLS = {"1": Evidence.POSITIVE, "0": Evidence.NEGATIVE, "-1": Evidence.UNCERTAIN, "": Evidence.NOT_MENTIONED,
-         "true": Evidence.POSITIVE, "false": Evidence.NEGATIVE, "yes": Evidence.POSITIVE, "no": Evidence.NEGATIVE,
-         "nan": Evidence.NOT_MENTIONED}  # fmt: skip
 NORMAL = ("normal", "nofinding", "healthy", "nofindings")
 
 
@@ -69,7 +54,7 @@ class Folder(Site):
         found = tables.list_images(raw)
         if not found:
             raise MissingInput(f"{raw} holds no images; folder expects {self.expects}.")
-        table = _table_of(raw, options.get("table"))
+        table = own.table_of(raw, options.get("table"))
         title = str(options.get("title") or f"{self.title}: {raw.name}")
         header = Header(site=site, title=title, source=self.source, labels=())
         if table is None:
@@ -77,104 +62,10 @@ class Folder(Site):
         return _from_table(table, found, header, options)
 
 
-def _map_of(options: dict[str, Any]) -> LabelMap | None:
-    """Return the label map that the options name, None where they name none.
-
-    Raises:
-        BadInput: the project's own map was asked for, which knows nothing of this folder, or two ways at once.
-    """
-    wanted = str(options.get("map") or "")
-    if not wanted:
-        return None
-    if wanted in BREADTHS:
-        raise BadInput(
-            f"own images have no {wanted} label map; give the path of one, a .csv with the columns "
-            "dataset,native,label,says and the dataset 'folder', or leave the option map out."
-        )
-    also = [name for name in options if name.startswith(("label:", "class:"))]
-    if also:
-        raise BadInput(
-            f"the options map and {also[0]} both say what a label means; put it into {wanted} and drop {also[0]}."
-        )
-    return labelmap.of("folder", wanted)
-
-
-def _table_of(raw: Path, wanted: str | None) -> Path | None:
-    if wanted:
-        path = raw / PurePosixPath(wanted).name
-        if not path.is_file():
-            raise MissingInput(
-                f"{raw} holds no table {wanted!r}; put it there, or name another with --option table=."
-            )
-        return path
-    here = sorted(path for path in raw.glob("*.csv") if not path.name.startswith("."))
-    if len(here) > 1:
-        names = ", ".join(path.name for path in here)
-        raise BadInput(f"{raw} holds several tables: {names}; choose one with --option table=NAME.")
-    return here[0] if here else None
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
-
-
-def _columns_of(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Return fact → column: as the options say, else by its usual name."""
-    by_plain = {_plain(column): column for column in table.columns}
-    columns: dict[str, str] = {}
-    for fact, usual in USUAL.items():
-        if options.get(fact):
-            columns[fact] = str(options[fact])
-        elif (near := next((by_plain[name] for name in usual if name in by_plain), None)) is not None:
-            columns[fact] = near
-    if "image" not in columns:
-        raise BadInput(
-            f"{path} has the columns {', '.join(table.columns)}; none is known to name the image file. "
-            "Say which with --option image=COLUMN."
-        )
-    tables.need_columns(table, columns.values(), path)
-    return columns
-
-
-def _labels_of(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Return finding → column: as the options say, and every column that is named like a finding."""
-    asked = {
-        key.removeprefix("label:"): str(value) for key, value in options.items() if key.startswith("label:")
-    }
-    check_labels(tuple(asked), "an option label:FINDING=COLUMN")
-    tables.need_columns(table, asked.values(), path)
-    by_plain = {_plain(column): column for column in table.columns}
-    named = {name: by_plain[_plain(name)] for name in VOCABULARY if _plain(name) in by_plain}
-    labels = {**named, **asked}
-    if not labels:
-        raise BadInput(
-            f"{path} has the columns {', '.join(table.columns)}; none is named like a finding ({', '.join(VOCABULARY)}). "
-            "Say which holds what with --option label:FINDING=COLUMN."
-        )
-    return {name: labels[name] for name in VOCABULARY if name in labels}
-
-
-def _map_of_columns(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> tuple[LabelMap, list[str]]:
-    """Return the map and the columns that hold its native words."""
-    known = _map_of(options)
-    if known is None:
-        labels = _labels_of(table, path, options)
-        rules = tuple(Rule(column, name, "same", "narrow") for name, column in labels.items())
-        return LabelMap("folder", rules, "columns"), list(dict.fromkeys(labels.values()))
-    by_plain = {plain(column): column for column in table.columns}
-    missing = [native for native in known.natives if plain(native) not in by_plain]
-    if missing:
-        raise BadInput(
-            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} that the label map "
-            f"{known.origin} names; it has {', '.join(table.columns[:20])}."
-        )
-    return known, [by_plain[plain(native)] for native in known.natives]
-
-
 def _from_table(path: Path, files: list[str], header: Header, options: dict[str, Any]) -> Raw:
     table = tables.read_text_table(path)
-    columns = _columns_of(table, path, options)
-    known, labels = _map_of_columns(table, path, options)
+    columns = own.columns_of(table, path, options)
+    known, labels = own.map_of_columns(table, path, options)
     index, quarantine, keep, here = tables.ImageIndex(files), [], [], {}
     for i, name in enumerate(table[columns["image"]]):
         file = index.find(name) if name else None
@@ -199,27 +90,15 @@ def _from_table(path: Path, files: list[str], header: Header, options: dict[str,
             "sex": facts.get("sex", blank).map(tables.sex),
             "age_years": facts.get("age", blank).map(tables.age_years),
             "view": facts.get("view", blank).map(tables.view),
-            "split_hint": facts.get("split", blank).map(lambda text: SPLITS.get(text.lower(), "")),
+            "split_hint": facts.get("split", blank).map(lambda text: own.SPLITS.get(text.lower(), "")),
             "native_label": ["|".join(f"{c}={table[c][i]}" for c in labels) for i in range(len(table))],
             "source_file": list(here),
         }
     )
-    codes = np.stack([_cells(table[column], column, path) for column in labels], axis=1)
+    codes = np.stack([own.cells(table[column], column, path) for column in labels], axis=1)
     return translated(
         header, tables.finish_rows(rows), labelmap.from_columns(labels, codes), known, quarantine
     )
-
-
-def _cells(column: pd.Series, name: str, path: Path) -> np.ndarray:
-    """Return (N,) int8 evidence of one column."""
-    plain = column.str.lower().str.replace(r"\.0+$", "", regex=True)  # spreadsheets write 1.0
-    evidence = plain.map(CELLS)
-    odd = evidence.isna()
-    if odd.any():
-        raise BadInput(
-            f"{path} has {column[odd].iloc[0]!r} in the column {name!r}; expected 1, 0, -1 or blank."
-        )
-    return evidence.to_numpy(np.int8)
 
 
 def _ids(files: list[str]) -> list[str]:
@@ -229,19 +108,19 @@ def _ids(files: list[str]) -> list[str]:
 
 
 def _from_classes(files: list[str], header: Header, options: dict[str, Any]) -> Raw:
-    known = _map_of(options)
+    known = own.map_of(options)
     said = {
-        _plain(key.removeprefix("class:")): str(value)
+        own.plain(key.removeprefix("class:")): str(value)
         for key, value in options.items()
         if key.startswith("class:")
     }
     check_labels(tuple(said.values()), "an option class:FOLDER=FINDING")
-    means = {**{_plain(name): name for name in VOCABULARY}, **dict.fromkeys(NORMAL, NO_FINDING), **said}
+    means = {**{own.plain(name): name for name in VOCABULARY}, **dict.fromkeys(NORMAL, NO_FINDING), **said}
     native, splits = [], []
     for file in files:
         above = PurePosixPath(file).parts[:-1]
         fits = (
-            name for name in reversed(above) if (known.rules_of(name) if known else _plain(name) in means)
+            name for name in reversed(above) if (known.rules_of(name) if known else own.plain(name) in means)
         )
         folder = next(fits, None)
         if folder is None:
@@ -254,7 +133,7 @@ def _from_classes(files: list[str], header: Header, options: dict[str, Any]) -> 
                 )
             check_labels((nearest,), f"the class folder of {file}")
         native.append(folder)
-        splits.append(next((SPLITS[name.lower()] for name in above if name.lower() in SPLITS), ""))
+        splits.append(next((own.SPLITS[name.lower()] for name in above if name.lower() in own.SPLITS), ""))
     ids = _ids(files)
     rows = pd.DataFrame(
         {
@@ -266,7 +145,7 @@ def _from_classes(files: list[str], header: Header, options: dict[str, Any]) -> 
         }
     )
     if known is None:
-        known = _map_of_classes({folder: means[_plain(folder)] for folder in native})
+        known = _map_of_classes({folder: means[own.plain(folder)] for folder in native})
     return translated(header, tables.finish_rows(rows), labelmap.from_classes(native), known, [])
 
 

@@ -99,7 +99,8 @@ def thumbnails(site: str, table: pd.DataFrame) -> None:
     images, captions, why = [], [], ""
     for file in list(dict.fromkeys(table["file"]))[: 4 * A_PAGE]:
         try:
-            images.append(_thumbnail(came_from.dataset, came_from.raw, file))
+            real = origin.real_name(Lab.here(), site, came_from, file)
+            images.append(_thumbnail(came_from.dataset, came_from.raw, real))
             captions.append(file.rsplit("/", 1)[-1])
         except CxrlabError as error:
             why = str(error)
