@@ -11,6 +11,7 @@ VERBS: dict[str, str] = {
     "fetch": "fetch",
     "ingest": "data",
     "sites": "data",
+    "leaks": "leaks",
     "run": "runs",
     "score": "runs",
     "study": "runs",

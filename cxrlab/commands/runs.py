@@ -41,6 +41,12 @@ def add(verbs: argparse._SubParsersAction) -> None:
         "--preset", choices=("quick", "full"), default="quick", help="quick: minutes on a laptop; full: a GPU"
     )
     study.add_argument("--seed", type=int, default=0)
+    for verb in (score, study):
+        verb.add_argument(
+            "--allow-overlap",
+            action="store_true",
+            help="score a site as external though it shares images or patients with home; every result says so",
+        )
     study.set_defaults(carry_out=carry_out_study)
     for verb in (run, score, study):
         verb.add_argument(
@@ -82,7 +88,13 @@ def carry_out_run(args: argparse.Namespace) -> int:
 def carry_out_score(args: argparse.Namespace) -> int:
     """Submit a ScoreSpec."""
     run = jobs.find(Lab.here(), args.run)
-    return _submit(specs.build({"kind": "score", "run": run.run_id, "sites": args.sites}), args)
+    fields = {
+        "kind": "score",
+        "run": run.run_id,
+        "sites": args.sites,
+        "allow_overlap": args.allow_overlap,
+    }
+    return _submit(specs.build(fields), args)
 
 
 def carry_out_study(args: argparse.Namespace) -> int:
@@ -93,6 +105,7 @@ def carry_out_study(args: argparse.Namespace) -> int:
         "external": args.external,
         "preset": args.preset,
         "seed": args.seed,
+        "allow_overlap": args.allow_overlap,
     }
     return _submit(specs.build(fields), args)
 
