@@ -88,7 +88,7 @@ def _print_between(rows: list[survey.Between]) -> None:
     } for row in rows]))  # fmt: skip
     for row in rows:
         if row.pairs:
-            print(f"\n{row.a} = {row.b}")
+            print(f"\n{row.a} = {row.b} (agreement of pixels, 1 and more: copies)")
             print(
                 console.table(
                     [{"image": a, "is": b, "agreement": f"{alike:.3f}"} for a, b, alike in row.pairs[:SHOWN]]
@@ -105,7 +105,9 @@ def _print_within(row: survey.Within) -> None:
         f"\n{row.site}: {len(row.pairs):,} pairs of near-duplicates under different patients' names, "
         f"{row.n_across:,} of them in different splits"
     )
-    print(console.table([asdict(pair) for pair in row.pairs[:SHOWN]]))
+    print(
+        console.table([{**asdict(pair), "agreement": f"{pair.agreement:.3f}"} for pair in row.pairs[:SHOWN]])
+    )
     _print_rest(len(row.pairs))
 
 
