@@ -52,7 +52,7 @@ class Brax(Site):
         if at is None:
             raise MissingInput(f"{raw} holds no {' or '.join(TABLES)}; brax expects {self.expects}.")
         wide = fourteen.read(raw / at, COLUMNS, ("patientid",))
-        facts = wide.facts.reindex(columns=list(COLUMNS)).fillna("")
+        facts = wide.facts.reindex(columns=list(COLUMNS), fill_value="")
         first = fourteen.choice(options, "images", tuple(ENDINGS))
         file, spare = find(facts, lying.images, first)
         if not (file != "").any():
@@ -65,7 +65,7 @@ class Brax(Site):
             {
                 "image_id": _ids(named),
                 "patient_id": facts["patientid"],
-                "study_id": facts["accessionnumber"],
+                "study_id": facts["accessionnumber"].mask(facts["accessionnumber"] == "", _study(named)),
                 "sex": fourteen.by_unique(facts["patientsex"], tables.sex),
                 "age_years": fourteen.by_unique(facts["patientage"], age_group).astype(np.float32),
                 "view": fourteen.by_unique(shown, fourteen.projection),
@@ -108,7 +108,7 @@ def find(facts: pd.DataFrame, images: Sequence[str], first: str) -> tuple[pd.Ser
         for tried in _readings(paths, kind):  # as it stands first: most copies need no mending
             key = _key(tried)
             wanted = wanted.mask((wanted == "") & key.isin(files.index), key)
-        file = file.mask((file == "") & (wanted != ""), wanted.map(files).fillna("").astype("str"))
+        file = file.mask((file == "") & (wanted != ""), fourteen.look_up(wanted, files))
         spare += copies + chexpert.nameless(files, wanted)
     return file, spare
 
@@ -117,7 +117,8 @@ def _readings(paths: pd.Series, kind: str) -> list[pd.Series]:
     """Return the ways to read a path: as it is, up to its suffix, and without trailing characters."""
     suffix = ENDINGS[kind][0]
     cut = paths.str.replace(rf"(?i)(\{suffix}).*$", r"\1", regex=True)
-    trimmed = paths.str[:-TRAILING]
+    # A whole name is never shortened: it could become another image's.
+    trimmed = paths.str[:-TRAILING].where(~paths.str.lower().str.endswith(suffix), "")
     return [paths, cut, trimmed, trimmed + suffix]
 
 
@@ -125,13 +126,17 @@ def _key(paths: pd.Series) -> pd.Series:
     """Return the last four parts of each path, lower case and without its suffix: patient, study, series, image."""
     plain = paths.str.lower().str.replace("\\", "/", regex=False).str.strip()
     plain = plain.str.replace(r"\.(png|jpe?g|dcm|dicom)$", "", regex=True)
-    return plain.str.extract(r"((?:[^/]+/){0,3}[^/]+)$")[0].fillna("")
+    return fourteen.groups(plain, r"((?:[^/]+/){0,3}[^/]+)$")[0]
+
+
+def _study(paths: pd.Series) -> pd.Series:
+    return fourteen.groups(paths, r"(Study_[^/]+)/")[0]
 
 
 def _ids(paths: pd.Series) -> pd.Series:
     """Return an id an image: its file's name, or with its folders where names alone are not unique."""
     whole = _key(paths.str.replace(r"(?i)(\.png|\.dcm).*$", r"\1", regex=True))
-    last = whole.str.extract(r"([^/]+)$")[0].fillna("")
+    last = fourteen.groups(whole, r"([^/]+)$")[0]
     return last if last.is_unique else whole.str.replace("/", "_")
 
 

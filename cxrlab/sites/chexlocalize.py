@@ -62,17 +62,24 @@ class Outlines:
         return drawn
 
 
-def of(raw: Path, options: dict[str, Any]) -> Outlines | None:
+def of(raw: Path, options: dict[str, Any], fresh: bool = False) -> Outlines | None:
     """Return the outlines that belong to a CheXpert folder; None where there are none or they are not wanted.
+
+    Args:
+        raw: CheXpert's folder.
+        options: the site's; `chexlocalize` is read.
+        fresh: look again, though this process has looked before.
 
     Raises:
         MissingInput: the option names a folder without them.
         BadInput: a file is damaged.
     """
+    if fresh:
+        _of.cache_clear()
     return _of(raw, str(options.get("chexlocalize") or ""))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _of(raw: Path, wanted: str) -> Outlines | None:
     """Answer `of` once a process: a hundred megabytes are parsed once, and no folder is listed for every image."""
     if wanted.lower() == "no":

@@ -70,9 +70,13 @@ class Chexpert(Site):
         lying = survey.look(raw)
         labeller = fourteen.choice(options, "labels", tuple(LABELLERS))
         entries = read_entries(raw, choose_tables(raw, lying.tables, labeller, self.expects))
-        outlines = chexlocalize.of(raw, options)
+        outlines = chexlocalize.of(raw, options, fresh=True)
         names = name_parts(entries.facts["path"], IMAGE, ("patient", "study", "picture"))
         image_id = names["patient"] + "_" + names["study"] + "_" + names["picture"]
+        if fourteen.groups(entries.facts["path"], r"/(natural|synthetic)/")[0].ne("").any():
+            raise BadInput(
+                f"{raw} holds CheXphoto's table; read it as chexphoto, or point at CheXpert's own folder."
+            )
         files, spare = _index(lying.images)
         sieve = fourteen.Sieve(entries.facts["path"])
         sieve.drop(image_id == "", "the path does not name patient, study and view")
@@ -107,7 +111,7 @@ def choose_tables(raw: Path, found: Sequence[str], labeller: str, expects: str) 
         MissingInput: there is none.
     """
     some = {fourteen.plain(native) for native in fourteen.NATIVES}
-    chosen = []
+    chosen: list[tuple[bool, int, str]] = []
     for path in found:
         name = PurePosixPath(path).name.lower()
         of = "visualchexbert" if "visualchexbert" in name else "chexbert" if "chexbert" in name else ""
@@ -115,15 +119,16 @@ def choose_tables(raw: Path, found: Sequence[str], labeller: str, expects: str) 
         if "path" not in columns or not some & set(columns):
             continue
         if of == labeller or (not of and (labeller == "chexpert" or not name.startswith("train."))):
-            chosen.append(path)
-    if labeller != "chexpert" and not any(labeller in path.lower() for path in chosen):
+            chosen.append(("sex" not in columns, path.count("/"), path))
+    if labeller != "chexpert" and not any(labeller in path.lower() for *_, path in chosen):
         raise MissingInput(
             f"{raw} holds no train_{labeller}.csv; leave the option labels out, or fetch that table."
         )
     if not chosen:
         seen = f" (its tables: {', '.join(found[:5])})" if found else ""
         raise MissingInput(f"{raw} holds no table with Path and labels{seen}; expected {expects}.")
-    return chosen
+    # Of two tables with one image, the one that also says who it is counts; CheXlocalize brings poorer copies.
+    return [path for *_, path in sorted(chosen)]
 
 
 def read_entries(raw: Path, chosen: Sequence[str]) -> Entries:
@@ -131,7 +136,7 @@ def read_entries(raw: Path, chosen: Sequence[str]) -> Entries:
     read = [fourteen.read(raw / path, COLUMNS, ("path",)) for path in chosen]
     facts = [wide.facts.assign(table=path) for path, wide in zip(chosen, read, strict=True)]
     return Entries(
-        pd.concat(facts, ignore_index=True).reindex(columns=[*COLUMNS, "table"]).fillna(""),
+        pd.concat(facts, ignore_index=True).reindex(columns=[*COLUMNS, "table"], fill_value="").fillna(""),
         np.concatenate([wide.codes for wide in read]),
         pd.concat([wide.faults for wide in read], ignore_index=True),
     )
@@ -139,8 +144,7 @@ def read_entries(raw: Path, chosen: Sequence[str]) -> Entries:
 
 def name_parts(paths: "pd.Series | Sequence[str]", pattern: str, names: Sequence[str]) -> pd.DataFrame:
     """Return the groups of `pattern` in each path, lower case, as columns `names`; "" where it does not fit."""
-    found = pd.Series(paths, dtype="str").str.lower().str.extract(pattern).fillna("")
-    return found.set_axis(list(names), axis=1)
+    return fourteen.groups(pd.Series(paths, dtype="str").str.lower(), pattern).set_axis(list(names), axis=1)
 
 
 def _index(images: Sequence[str]) -> tuple[pd.Series, list[tuple[str, str]]]:
@@ -173,7 +177,7 @@ def sift(
     sieve: fourteen.Sieve, entries: Entries, image_id: pd.Series, files: pd.Series, expects: str
 ) -> pd.Series:
     """Leave out rows without an image, second rows and unreadable labels; return each row's file, "" without one."""
-    file = image_id.map(files).fillna("").astype("str")
+    file = fourteen.look_up(image_id, files)
     if not (file != "").any():
         raise MissingInput(
             f"the tables name {len(file):,} images but none of them lies beside or below; expected {expects}."

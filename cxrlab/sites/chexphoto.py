@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from cxrlab.errors import BadInput
 from cxrlab.sites import chexpert, fourteen, survey
 from cxrlab.sites.base import SITES, Raw, Site, need_folder
 
@@ -52,6 +53,10 @@ class Chexphoto(Site):
             raw, chexpert.choose_tables(raw, lying.tables, "chexpert", self.expects)
         )
         names = _named(entries.facts["path"])
+        if (names["kind"] == "").all():
+            raise BadInput(
+                f"{raw} names no natural or synthetic photograph; expected {self.expects}. Is it CheXpert?"
+            )
         image_id = _ids(names)
         keys = _ids(_named(lying.images)).to_numpy()
         files, spare = chexpert.first_of(keys, np.array(lying.images, object))
@@ -79,9 +84,9 @@ def _named(paths: "pd.Series | Sequence[str]") -> pd.DataFrame:
     paths = pd.Series(paths, dtype="str").str.replace("\\", "/", regex=False)
     names = chexpert.name_parts(paths, IMAGE, NAMES)
     under = "/" + names.pop("above")
-    below = under.str.extract(rf"/({'|'.join(KINDS)})(?:/(.*))?$").fillna("")
+    below = fourteen.groups(under, rf"/({'|'.join(KINDS)})(?:/(.*))?$")
     # Without a folder of a known kind the nearest one is the device.
-    nearest = under.str.extract(r"([^/]*)$")[0]
+    nearest = fourteen.groups(under, r"([^/]*)$")[0]
     names["kind"], names["device"] = below[0], below[1].where(below[0] != "", nearest)
     return names
 

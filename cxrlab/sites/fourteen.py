@@ -141,6 +141,18 @@ def by_unique(cells: pd.Series, meaning: Callable[[str], Any]) -> pd.Series:
     return cells.map({cell: meaning(cell) for cell in cells.unique()})
 
 
+def look_up(keys: pd.Series, known: pd.Series) -> pd.Series:
+    """Return known[key] of each key, "" where there is none; the index of `known` is unique."""
+    values = np.append(known.to_numpy(object), "")  # -1, not there, is the last
+    return pd.Series(values[known.index.get_indexer(keys)], index=keys.index, dtype="str")
+
+
+def groups(texts: "pd.Series | Sequence[str]", pattern: str) -> pd.DataFrame:
+    """Return the groups of `pattern` in each text, columns 0, 1 and so on; "" where it does not fit."""
+    # An empty frame of texts comes back as one of numbers.
+    return pd.Series(texts, dtype="str").str.extract(pattern).astype("str").fillna("")
+
+
 def said(codes: np.ndarray) -> Said:
     """Return (N, len(NATIVES)) codes as what the site said; columns that no image is annotated for are left away."""
     there = (codes != Evidence.NOT_ANNOTATED).any(axis=0)

@@ -18,7 +18,8 @@ from cxrlab.sites import chexpert, fourteen, survey, tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder
 
 LABELLERS = {"chexpert": "CheXpert labeller on the report", "negbio": "NegBio on the report"}
-READERS = "radiologists on the report"  # of the labelled test set
+READERS = "radiologists, labelled test set"
+OVER_89 = 91  # the anchor age of everyone who was older than 89
 PARTS = {"train": "train", "validate": "val", "validation": "val", "val": "val", "test": "test"}
 
 
@@ -59,13 +60,13 @@ class Mimic(Site):
         images = fourteen.read(
             at, ("viewposition", "studydate"), ("dicom_id", "subject_id", "study_id")
         ).facts
-        images = images.reindex(columns=["dicom_id", "subject_id", "study_id", "viewposition", "studydate"])
-        images = images.fillna("").assign(
-            subject_id=_number(images["subject_id"]), study_id=_number(images["study_id"])
+        images = images.reindex(
+            columns=["dicom_id", "subject_id", "study_id", "viewposition", "studydate"], fill_value=""
         )
+        images = images.assign(subject_id=_number(images["subject_id"]), study_id=_number(images["study_id"]))
         files, spare = _index(lying.images)
         image_id = images["dicom_id"].str.lower()
-        file = image_id.map(files).fillna("").astype("str")
+        file = fourteen.look_up(image_id, files)
         if not (file != "").any():
             raise MissingInput(
                 f"{at} names {len(file):,} images but none lies in {raw}; mimic expects {self.expects}."
@@ -73,12 +74,13 @@ class Mimic(Site):
         codes, faults, said_by, odd = read_labels(raw, lying.tables, labeller, images, options)
         part = _splits(raw, lying.tables, image_id)
         shown = images["viewposition"].str.upper()
+        people, age_note = _people(_patients(raw, lying, options), images)
         rows = pd.DataFrame(
             {
                 "image_id": image_id,
                 "patient_id": images["subject_id"],
                 "study_id": images["study_id"],
-                **_people(_patients(raw, lying, options), images),
+                **people,
                 "view": fourteen.by_unique(shown, fourteen.projection),
                 "split_hint": part,
                 "source_file": file,
@@ -92,7 +94,7 @@ class Mimic(Site):
         sieve.drop_parts(options, part)
         sieve.drop_views(options, rows["view"], shown)
         quarantine = sieve.out + odd + spare + chexpert.nameless(files, image_id)
-        facts = pd.DataFrame({"projection": shown, "labeller": said_by})
+        facts = pd.DataFrame({"projection": shown, "labeller": said_by, "age_note": age_note})
         title = f"{self.title}, {'CheXpert' if labeller == 'chexpert' else 'NegBio'} labels"
         return chexpert.gather(self, site, options, rows, codes, facts, sieve.inside, quarantine, title)
 
@@ -168,7 +170,7 @@ def _number(cells: pd.Series) -> pd.Series:
 
 
 def _index(images: Sequence[str]) -> tuple[pd.Series, list[tuple[str, str]]]:
-    stems = pd.Series(images, dtype="str").str.lower().str.extract(r"([^/]+)\.[^./]+$")[0].fillna("")
+    stems = fourteen.groups(pd.Series(images, dtype="str").str.lower(), r"([^/]+)\.[^./]+$")[0]
     return chexpert.first_of(stems.to_numpy(), np.array(images, object))
 
 
@@ -177,9 +179,13 @@ def _splits(raw: Path, found: Sequence[str], image_id: pd.Series) -> pd.Series:
     path = _table(raw, found, "split")
     if path is None:
         return pd.Series("", index=image_id.index, dtype="str")
-    said = fourteen.read(path, (), ("dicom_id", "split")).facts.drop_duplicates("dicom_id")
-    hint = pd.Series(said["split"].str.lower().map(PARTS).to_numpy(), index=said["dicom_id"].str.lower())
-    return image_id.map(hint).fillna("").astype("str")
+    said = fourteen.read(path, (), ("dicom_id", "split")).facts
+    said = (
+        said.assign(dicom_id=said["dicom_id"].str.lower()).drop_duplicates("dicom_id").set_index("dicom_id")
+    )
+    return fourteen.look_up(
+        image_id, fourteen.by_unique(said["split"].str.lower(), lambda part: PARTS.get(part, ""))
+    )
 
 
 def _patients(raw: Path, lying: survey.Survey, options: dict[str, Any]) -> pd.DataFrame | None:
@@ -203,23 +209,25 @@ def _patients(raw: Path, lying: survey.Survey, options: dict[str, Any]) -> pd.Da
 
 def _people(
     patients: pd.DataFrame | None, images: pd.DataFrame
-) -> dict[str, "pd.Series | np.ndarray | str | float"]:
-    """Return sex and age in years at each image; anchor_age 0 stands for not known."""
+) -> tuple[dict[str, pd.Series | str | float], pd.Series | str]:
+    """Return sex and age in years at each image, and a note on the age; anchor_age 0 stands for not known."""
     if patients is None:
-        return {"sex": "", "age_years": np.nan}
+        return {"sex": "", "age_years": np.nan}, ""
     here = patients.reindex(images["subject_id"]).reset_index(drop=True)
+    if here["gender"].isna().all():
+        raise BadInput(
+            "MIMIC-IV's patients.csv knows none of these patients; give the one of hosp/, or leave the option patients out."
+        )
     age = pd.to_numeric(here["anchor_age"], errors="coerce")
     age = age.where((age > 0) & (age <= tables.OLDEST))
-    since = 0.0
+    oldest = age == OVER_89
     if "anchor_year" in here:
         year = pd.to_numeric(images["studydate"].str[:4], errors="coerce").reset_index(drop=True)
-        since = year - pd.to_numeric(here["anchor_year"], errors="coerce")
-        since = since.where((since.abs() < tables.OLDEST) & (age + since).between(0, tables.OLDEST), 0.0)
-    if not len(age.dropna()) and len(age):
-        raise BadInput(
-            "MIMIC-IV's patients.csv knows none of these patients; is it the table of the same release?"
-        )
-    return {"sex": fourteen.by_unique(here["gender"].fillna(""), tables.sex), "age_years": age + since}
+        then = age + (year - pd.to_numeric(here["anchor_year"], errors="coerce"))
+        age = then.where(then.between(0, tables.OLDEST) & ~oldest, age)
+    sex = fourteen.by_unique(here["gender"].fillna(""), tables.sex)
+    note = pd.Series(np.where(oldest, "over 89 in the anchor year", ""), dtype="str")
+    return {"sex": sex, "age_years": age}, note
 
 
 SITES.add("mimic")(Mimic())
