@@ -195,18 +195,25 @@ def externals_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
     return spec.external if isinstance(spec, specs.ImportSpec) else spec.view.external
 
 
-def policy_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
-    """Return, for a caption, what doubtful evidence became and which seed made the run."""
+def policy_of(spec: specs.TrainSpec | specs.ImportSpec, overlap: str = "") -> str:
+    """Return, for a caption, what doubtful evidence became, which seed made the run and what home knew beforehand.
+
+    Args:
+        spec: the run's.
+        overlap: leaks.memory.caption of the run.
+    """
     if isinstance(spec, specs.ImportSpec):
         return "truths and scores as " + ", ".join(one.file for one in spec.files) + " says"
     view, own = spec.view, ""
     if view.uncertain_of:
         own = " (" + ", ".join(f"{label}: {policy}" for label, policy in view.uncertain_of.items()) + ")"
     by = f" by {spec.teacher}" if spec.teacher else ""
+    overlap = overlap or ("overlapping sites allowed, none found" if view.allow_overlap else "")
+    known = f"; {overlap}" if overlap else ""
     blank = "".join(f", {label}: {policy}" for label, policy in view.blank_of.items())
     return (
         f"seed {spec.seed}; uncertain labels: {view.uncertain}{own} in training{by}, never scored; "
-        f"unmentioned: {view.blank}{blank}"
+        f"unmentioned: {view.blank}{blank}{known}"
     )
 
 

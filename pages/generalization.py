@@ -30,7 +30,7 @@ RUNS, HEADS, READERS = "Compare runs", "Normal or abnormal", "Second readers"
 def about(study: choose.Study, run_id: str) -> str:
     """The tail of every caption: where its numbers come from."""
     home = f"home {study.home} (test rows)" if study.home else "home not known"
-    return f"Run `{run_id}`, {studies.policy_of(cached.run_spec(run_id))}; {home}. Intervals: 95 per cent over patients."
+    return f"Run `{run_id}`, {cached.policy_of(run_id)}; {home}. Intervals: 95 per cent over patients."
 
 
 def chosen_by(run_id: str) -> str:

@@ -28,7 +28,7 @@ def page(study: choose.Study, run_id: str) -> None:
     cuts = ruling.chosen(study, run_id, sites[0])
     rows = asked.cuts(run_id, sites[0], cuts)
     tail = (
-        f"Run `{run_id}`; {studies.policy_of(cached.run_spec(run_id))}; thresholds by {cuts.rule}, tuned on "
+        f"Run `{run_id}`; {cached.policy_of(run_id)}; thresholds by {cuts.rule}, tuned on "
         f"{cuts.tuned_on}."
     )
     st.markdown(sayings.cuts(rows, cuts.tuned_on, cuts.rule))

@@ -15,6 +15,7 @@ from cxrlab import predictions as predictions_file
 from cxrlab import spec as specs
 from cxrlab.commands import console
 from cxrlab.jobs import state
+from cxrlab.leaks import memory
 from cxrlab.metrics import thresholds
 from cxrlab.metrics.auroc import MACRO
 from cxrlab.paths import RunPaths
@@ -30,6 +31,7 @@ def tell(run: RunPaths, *, as_json: bool = False) -> None:
         value["tables"] = {
             task: {name: _plain(table) for name, table in tables.items()} for task, tables in found.items()
         }
+        value["overlaps"] = overlaps(run)
         print(json.dumps(value, indent=1))
         return
     for task, tables in found.items():
@@ -49,6 +51,20 @@ def tell(run: RunPaths, *, as_json: bool = False) -> None:
         print(_headline(tables))
     for task, why in left_out(run).items():
         print(f"\n{studies.NAMES[task]}: left out, {why}")
+    for sentence in overlaps(run):
+        print(f"\n{sentence}")
+
+
+def overlaps(run: RunPaths) -> list[str]:
+    """Return a sentence for each reason why a site called external is not new to home."""
+    folders = [run, *(run.lab.run(run_id) for run_id in trained(run).values())]
+    return list(
+        dict.fromkeys(
+            f"{'Overlap allowed' if one.is_fatal else 'Overlap'} of {one.external} with home {one.home}: {one.says}."
+            for folder in folders
+            for one in memory.recorded(folder)
+        )
+    )
 
 
 def headline(run: RunPaths) -> str:

@@ -16,6 +16,7 @@ from cxrlab.commands import console
 from cxrlab.errors import BadRun
 from cxrlab.jobs import state
 from cxrlab.jobs.executors import EXECUTORS
+from cxrlab.leaks import memory
 from cxrlab.paths import Lab, RunPaths
 
 
@@ -113,6 +114,8 @@ def carry_out_study(args: argparse.Namespace) -> int:
 def _submit(spec: jobs.AnySpec, args: argparse.Namespace) -> int:
     lab = Lab.here()
     run = lab.run(jobs.submit(lab, spec, args.executor))
+    for one in memory.recorded(run):
+        print(f"{one.external} is not all new to {one.home}: {one.says}.", file=sys.stderr)
     if args.no_wait:
         print(json.dumps({"run": run.run_id}) if args.json else run.run_id)
         return 0

@@ -307,6 +307,22 @@ def home_of(run_id: str) -> tuple[str, ...]:
     return studies.homes_of(run_spec(run_id))
 
 
+def policy_of(run_id: str) -> str:
+    """Return studies.policy_of a run, with the sites that were scored though home knows them."""
+    from cxrlab import studies
+    from cxrlab.leaks import memory
+
+    return studies.policy_of(run_spec(run_id), memory.caption(Lab.here().run(run_id)))
+
+
+def overlaps_allowed(run_ids: tuple[str, ...]) -> list[str]:
+    """Return a sentence for each overlap with home that somebody allowed in these runs."""
+    from cxrlab.leaks import memory
+
+    found = [one for run_id in run_ids for one in memory.allowed(Lab.here().run(run_id))]
+    return list(dict.fromkeys(f"{one.external}: {one.says}." for one in found))
+
+
 def json_of(run_id: str) -> str:
     """Return a run's spec as indented JSON, to read and to copy."""
     return json.dumps(run_spec(run_id).model_dump(mode="json"), indent=1)

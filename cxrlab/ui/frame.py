@@ -96,13 +96,21 @@ def remedy(error: CxrlabError) -> None:
         link("runs", "Open Runs to resume or remove runs")
 
 
-def badges(*, synthetic: bool = False, oracle: bool = False, cannot_say: bool = False) -> None:
-    """Draw the badges that hold for the whole page."""
-    if not (synthetic or oracle or cannot_say):
+def badges(
+    *, synthetic: bool = False, oracle: bool = False, cannot_say: bool = False, overlap: tuple[str, ...] = ()
+) -> None:
+    """Draw the badges that hold for the whole page; `overlap`: why sites called external are not new to home."""
+    if not (synthetic or oracle or cannot_say or overlap):
         return
     with st.container(horizontal=True, gap="small"):
         if synthetic:
             st.badge("synthetic", color="violet", help="Drawn images, not patients: numbers show the method.")
+        if overlap:
+            st.badge(
+                "overlapping sites allowed",
+                color="red",
+                help=f"Not all external sites are new to home. {' '.join(overlap)}",
+            )
         if oracle:
             st.badge("oracle", color="orange", help="Chosen with an external site's labels.")
         if cannot_say:

@@ -153,7 +153,7 @@ def matrix(study: Study, gaps: pd.DataFrame | None) -> None:
         "home-gaps",
         data=gaps,
         caption=f"Home minus external AUROC; {words.legend()}. Run `{run_id}`, home {study.home}; "
-        f"{studies.policy_of(spec)}; intervals over patients. Click a cell to open it.",
+        f"{cached.policy_of(run_id)}; intervals over patients. Click a cell to open it.",
         alt=f"Matrix of AUROC gaps: {words.count(gaps['label'].nunique(), 'row')} of labels, one column a site.",
         select=True,
     )
