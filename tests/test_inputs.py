@@ -97,3 +97,58 @@ def test_home_is_never_enlarged_and_says_so(site):
 def test_a_smaller_external_site_is_enlarged(site):
     images = inputs.load([(site, np.arange(3))], 48, CPU)
     assert all_of(images).shape == (3, 1, 48, 48)
+
+
+def some_images(px=40):
+    rng = np.random.default_rng(3)
+    return torch.from_numpy(rng.gamma(3, 12, (6, 1, px, px)).clip(0, 255).astype(np.uint8) + np.uint8(20))
+
+
+def test_minmax_and_percentile_stretch_each_image_as_numpy_does():
+    raw = some_images()
+    for values, ends in (("minmax", (0, 100)), ("percentile", (0.5, 99.5))):
+        made = InputSpec(40, 0.0, 1.0, values=values).scale(raw)
+        for one, image in zip(made, raw, strict=True):
+            low, high = np.percentile(image.numpy(), ends, method="nearest")
+            wanted = np.clip((image.numpy().astype(float) - low) / (high - low), 0, 1)
+            assert np.abs(one.numpy() - wanted).max() < 1e-6
+        assert float(made.min()) == 0
+        assert float(made.max()) == 1
+
+
+def test_zscore_gives_each_image_mean_zero_and_deviation_one_and_spares_blank_ones():
+    seen = InputSpec(40, 0.0, 1.0, values="zscore")
+    x = seen.normalise(seen.scale(some_images()))
+    assert x.mean(dim=(1, 2, 3)).abs().max() < 1e-5
+    assert torch.allclose(x.std(dim=(1, 2, 3), correction=0), torch.ones(6), atol=1e-5)
+    blank = torch.full((2, 1, 8, 8), 90, dtype=torch.uint8)
+    for values in ("zscore", "minmax", "percentile"):
+        one = InputSpec(8, 0.0, 1.0, values=values)
+        assert torch.isfinite(one.normalise(one.scale(blank))).all()
+
+
+def test_a_gain_is_not_seen_through_values_scaled_by_each_image():
+    raw = some_images()
+    dim = (raw.float() * 0.5).round().to(torch.uint8)
+    for values in ("zscore", "minmax", "percentile"):
+        one = InputSpec(40, 0.0, 1.0, values=values)
+        apart = (one.normalise(one.scale(raw)) - one.normalise(one.scale(dim))).abs()
+        assert float(apart.mean()) < 0.03
+
+
+def test_an_input_spec_of_an_older_checkpoint_still_reads_and_an_unchanged_one_is_written_as_then():
+    old = {"image_px": 64, "mean": 0.4, "std": 0.2, "channels": 1, "low": 0.0, "high": 1.0}
+    assert InputSpec.from_json(old) == InputSpec(64, 0.4, 0.2)
+    assert InputSpec(64, 0.4, 0.2).to_json() == old
+    new = InputSpec(64, 0.0, 1.0, values="percentile", landmarks=(1.0, 2.5))
+    assert InputSpec.from_json(new.to_json()) == new
+    with pytest.raises(BadRun, match="scales grey values by 'magic'"):
+        InputSpec.from_json({**old, "values": "magic"})
+
+
+def test_the_largest_image_side_is_reduced_to_what_is_asked(lab):
+    planted.write_site(lab, "big", n=3, px=2048)
+    big = store.read(lab.store("big"))
+    for px in (2048, 224, 64):
+        inputs.check_size([(big, np.arange(3))], px)
+        assert all_of(inputs.load([(big, np.arange(3))], px, CPU)).shape == (3, 1, px, px)

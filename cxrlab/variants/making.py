@@ -189,7 +189,7 @@ def _moved_boxes(site: Store, frames: list[Frame]) -> pd.DataFrame:
     """Return the boxes in the new images, without those that the crop left out."""
     boxes = site.boxes.copy()
     row_of = {image_id: i for i, image_id in enumerate(site.rows["image_id"])}
-    numbers = boxes[["x", "y", "w", "h"]].to_numpy(np.float64)
+    numbers = boxes[["x", "y", "w", "h"]].to_numpy(np.float64, copy=True)
     for k, image_id in enumerate(boxes["image_id"]):
         if image_id in row_of:
             numbers[k] = frames[row_of[image_id]].moved(numbers[k : k + 1])[0]
