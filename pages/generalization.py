@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from cxrlab import studies
 from cxrlab.facts import run_facts
 from cxrlab.ui import (
     asked,

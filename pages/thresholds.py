@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrlab import report, studies
+from cxrlab import report
 from cxrlab.ui import (
     asked,
     asked_cuts,

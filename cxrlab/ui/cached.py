@@ -279,7 +279,7 @@ def completed(made):
 def _completed(_made, of: str, stores: tuple[Stamp, ...], n_runs: int):
     from cxrlab.jobs import request
 
-    return request.complete(Lab.here(), _made)
+    return request.complete(Lab.here(), _made, wait=False)
 
 
 def learnable(site: str) -> tuple[str, ...]:

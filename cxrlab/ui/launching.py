@@ -19,6 +19,7 @@ from cxrlab.facts.estimate import Estimate, estimate
 from cxrlab.paths import Lab
 from cxrlab.ui import cached, choose, forms, frame, words
 
+OVERLAP = "allow_overlap"
 STUDY, NETWORK = "A whole study", "One network"  # what the switch says, and so what the URL says
 TASKS = {
     "labels": "Findings",
@@ -92,10 +93,13 @@ def study_form(sites: list[str]) -> Wish:
     )
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="study-seed", persist_state="session",
                            help="Decides first weights, order of rows and augmentation.")  # fmt: skip
+    with st.expander("Advanced"):
+        overlap = forms.one(OVERLAP, specs.ViewSpec.model_fields[OVERLAP], False, f"study-{OVERLAP}", forms.Look())
     try:
         made = specs.build(
-            {"kind": "study", "source": home, "external": external, "preset": preset, "seed": int(seed)}
-        )
+            {"kind": "study", "source": home, "external": external, "preset": preset, "seed": int(seed),
+             OVERLAP: overlap}
+        )  # fmt: skip
         outline = cached.outline(made)
     except CxrlabError as error:
         return Wish(problem=str(error))
@@ -105,7 +109,8 @@ def study_form(sites: list[str]) -> Wish:
 
 def _study_cost(home: str, external: tuple[str, ...], preset: str) -> str:
     try:
-        made = specs.StudySpec(source=home, external=external, preset=preset)
+        # What a study costs does not hang on whether its sites are new to home.
+        made = specs.StudySpec(source=home, external=external, preset=preset, allow_overlap=True)
         runs = list(cached.outline(made).specs.values())
     except CxrlabError:  # the form says it beside the start button
         return ""
@@ -278,6 +283,7 @@ def _as_command(made: Any) -> None:
         if made.kind == "study":
             external = f" --external {' '.join(made.external)}" if made.external else ""
             line = f"python -m cxrlab study --source {made.source}{external} --preset {made.preset} --seed {made.seed}"
+            line += " --allow-overlap" * made.allow_overlap
         else:
             line = "python -m cxrlab run spec.json"
         st.code(line, language="bash", wrap_lines=True)
