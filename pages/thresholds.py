@@ -27,10 +27,7 @@ def page(study: choose.Study, run_id: str) -> None:
     sites = asked.scored(run_id, study.sites)
     cuts = ruling.chosen(study, run_id, sites[0])
     rows = asked.cuts(run_id, sites[0], cuts)
-    tail = (
-        f"Run `{run_id}`; {cached.policy_of(run_id)}; thresholds by {cuts.rule}, tuned on "
-        f"{cuts.tuned_on}."
-    )
+    tail = f"Run `{run_id}`; {cached.policy_of(run_id)}; thresholds by {cuts.rule}, tuned on {cuts.tuned_on}."
     st.markdown(sayings.cuts(rows, cuts.tuned_on, cuts.rule))
     labels = rows["label"].tolist()
     base.show(

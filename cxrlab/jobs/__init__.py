@@ -34,7 +34,7 @@ def submit(lab: Lab, spec: AnySpec, executor: str = "local") -> str:
         UnknownName: no such executor.
     """
     from cxrlab.jobs import request  # reads stores; a page that only looks at runs need not load h5py
-    from cxrlab.leaks import guard
+    from cxrlab.leaks import memory
 
     start = EXECUTORS[executor]
     spec = request.complete(lab, spec)
@@ -43,7 +43,7 @@ def submit(lab: Lab, spec: AnySpec, executor: str = "local") -> str:
     with state.locked(run):
         # A later scoring says it where its numbers are shown, too: at the run that it scores.
         for one in (run, lab.run(spec.run)) if isinstance(spec, specs.ScoreSpec) else (run,):
-            guard.record(one, found)
+            memory.record(one, found)
         if not run.spec.exists():
             files.write_text(run.spec, specs.dumps(spec) + "\n")
             try:

@@ -15,6 +15,7 @@ from cxrlab import store
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
 from cxrlab.leaks import guard
+from cxrlab.leaks.memory import Overlap
 from cxrlab.learning import teacher
 from cxrlab.paths import Lab
 
@@ -60,7 +61,7 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
     return spec.model_copy(update={"data": data})
 
 
-def overlaps(lab: Lab, spec: AnySpec, *, wait: bool = True) -> list[guard.Overlap]:
+def overlaps(lab: Lab, spec: AnySpec, *, wait: bool = True) -> list[Overlap]:
     """Return why sites that the spec calls external are not new to home. Raises as guard.overlaps.
 
     Args:

@@ -6,15 +6,14 @@ Never: torch, streamlit; it changes no split and drops no row.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
-from cxrlab import files, store, views
-from cxrlab.errors import BadInput, BadSpec
+from cxrlab import store, views
+from cxrlab.errors import BadSpec
 from cxrlab.leaks import hashes, kinship, pairs
-from cxrlab.paths import Lab, RunPaths
+from cxrlab.leaks.memory import Overlap
+from cxrlab.paths import Lab
 from cxrlab.store import Store
 
 # How many copies are too many: three, or one in a thousand of the smaller site. One or two may be slips of a public
@@ -23,20 +22,6 @@ FEWEST, SHARE = 3, 0.001
 EXAMPLES = 3
 QUICK = 50_000_000  # pairs of images that are compared in a second or so
 REMEDY = "Leave {sites} out, or allow it: `--allow-overlap`, on the page 'Allow overlapping sites'; every result then says so."
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """One reason why an external site is not new to home."""
-
-    home: str
-    external: str
-    why: str  # "kin", "patients" or "copies"
-    says: str  # a sentence without its full stop
-    n: int = 0  # patients or images of the external site that home trains on; 0 where nobody counted
-    share: float = 0.0  # of the external site's patients or images
-    examples: tuple[tuple[str, str], ...] = ()  # (image_id at home, image_id there), for copies
-    is_fatal: bool = True  # False: worth knowing, no reason to refuse
 
 
 def overlaps(
@@ -184,41 +169,3 @@ def check(
     if not allow:
         refuse(found)
     return found
-
-
-# What a run remembers ------------------------------------------------------------------------------------------------
-
-
-def record(run: RunPaths, found: Sequence[Overlap]) -> None:
-    """Add overlaps to those that the run's folder holds, so that every result can say them without the stores."""
-    if not found:
-        return
-    known = {(one.home, one.external, one.why): one for one in (*recorded(run), *found)}
-    files.write_json(run.overlaps, [asdict(one) for one in known.values()])
-
-
-def recorded(run: RunPaths) -> tuple[Overlap, ...]:
-    """Return the overlaps that were found when the run, or its scoring at a site, was asked for."""
-    if not run.overlaps.exists():
-        return ()
-    said = files.read_json(run.overlaps)
-    try:
-        return tuple(_overlap(**one) for one in said)
-    except TypeError as error:
-        raise BadInput(f"{run.overlaps} holds no overlaps ({error}); remove it.") from error
-
-
-def _overlap(examples: Sequence[Sequence[str]] = (), **fields: Any) -> Overlap:
-    return Overlap(**fields, examples=tuple((str(a), str(b)) for a, b in examples))
-
-
-def caption(run: RunPaths) -> str:
-    """Return, for a caption, which sites were scored as external though home knows them; "" where none was.
-
-    A few copies that nobody had to allow are said too.
-    """
-    found = recorded(run)
-    allowed = dict.fromkeys(one.external for one in found if one.is_fatal)
-    minor = [one for one in found if not one.is_fatal and one.external not in allowed]
-    said = [f"overlapping sites allowed: {', '.join(allowed)}"] if allowed else []
-    return "; ".join([*said, *(one.says.split(" (")[0] for one in minor)])

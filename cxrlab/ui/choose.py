@@ -128,9 +128,7 @@ def study(*, quiet: bool = False) -> Study | None:
     known_home = "" if home == UNKNOWN else home
     synthetic = _synthetic(chosen, known_home, externals)
     found = Study(known_home, externals, chosen, threshold_set, synthetic, unfinished)
-    frame.badges(
-        synthetic=found.synthetic, overlap=tuple(cached.overlaps_allowed(tuple(chosen.values())))
-    )
+    frame.badges(synthetic=found.synthetic, overlap=tuple(cached.overlaps_allowed(tuple(chosen.values()))))
     if unfinished and not quiet:
         note_unfinished(unfinished)
     return found

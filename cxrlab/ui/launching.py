@@ -94,7 +94,9 @@ def study_form(sites: list[str]) -> Wish:
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="study-seed", persist_state="session",
                            help="Decides first weights, order of rows and augmentation.")  # fmt: skip
     with st.expander("Advanced"):
-        overlap = forms.one(OVERLAP, specs.ViewSpec.model_fields[OVERLAP], False, f"study-{OVERLAP}", forms.Look())
+        overlap = forms.one(
+            OVERLAP, specs.ViewSpec.model_fields[OVERLAP], False, f"study-{OVERLAP}", forms.Look()
+        )
     try:
         made = specs.build(
             {"kind": "study", "source": home, "external": external, "preset": preset, "seed": int(seed),

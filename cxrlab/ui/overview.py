@@ -8,7 +8,6 @@ Never: arithmetic on results.
 import pandas as pd
 import streamlit as st
 
-from cxrlab import studies
 from cxrlab.errors import CxrlabError, MissingInput
 from cxrlab.facts import suggest
 from cxrlab.paths import Lab
@@ -147,7 +146,6 @@ def matrix(study: Study, gaps: pd.DataFrame | None) -> None:
 
     st.subheader("Gap of every label at every site", anchor=False)
     run_id = study.runs["labels"]
-    spec = cached.run_spec(run_id)
     points = base.show(
         generalization.matrix(gaps),
         "home-gaps",
