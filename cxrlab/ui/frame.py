@@ -97,14 +97,26 @@ def remedy(error: CxrlabError) -> None:
 
 
 def badges(
-    *, synthetic: bool = False, oracle: bool = False, cannot_say: bool = False, overlap: tuple[str, ...] = ()
+    *,
+    synthetic: bool = False,
+    oracle: bool = False,
+    cannot_say: bool = False,
+    overlap: tuple[str, ...] = (),
+    planted: str = "",
 ) -> None:
-    """Draw the badges that hold for the whole page; `overlap`: why sites called external are not new to home."""
-    if not (synthetic or oracle or cannot_say or overlap):
+    """Draw the badges that hold for the whole page.
+
+    `overlap`: why sites called external are not new to home; `planted`: the mark of a copy under a planted shift.
+    """
+    if not (synthetic or oracle or cannot_say or overlap or planted):
         return
     with st.container(horizontal=True, gap="small"):
         if synthetic:
             st.badge("synthetic", color="violet", help="Drawn images, not patients: numbers show the method.")
+        if planted:
+            st.badge(
+                planted, color="violet", help="A copy whose pictures were changed on purpose, by a known dose."
+            )
         if overlap:
             st.badge(
                 "overlapping sites allowed",

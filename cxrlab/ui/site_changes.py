@@ -14,7 +14,7 @@ from cxrlab.facts import site_facts
 from cxrlab.intake import origin
 from cxrlab.paths import Lab
 from cxrlab.store import census
-from cxrlab.ui import cached, frame, strips, words
+from cxrlab.ui import cached, frame, site_kin, strips, words
 from cxrlab.ui.figures import base
 
 THUMB_PX = 160
@@ -26,6 +26,8 @@ def draw(site: str) -> None:
     read = cached.store(site)
     labels(read)
     left_out(site)
+    site_kin.shared(site)
+    site_kin.prepared(site)
     the_store(site)
 
 

@@ -8,6 +8,7 @@ Never: counting: that is site_facts' business.
 import pandas as pd
 import streamlit as st
 
+from cxrlab import planted
 from cxrlab.errors import CxrlabError
 from cxrlab.facts import site_facts
 from cxrlab.labels import SPACES
@@ -57,7 +58,7 @@ def listing(sites: list[str]) -> None:
                 "median age": f"{facts.age_median:.0f}" if words.is_known(facts.age_median) else "not said",
                 "labels": facts.n_labels,
                 "left out": facts.n_quarantined,
-                "kind": "synthetic" if read.header.synthetic else "radiographs",
+                "kind": kind_of(read.header),
                 "disk": words.size(read.path.stat().st_size),
             }
         )
@@ -72,6 +73,12 @@ def listing(sites: list[str]) -> None:
         alt="The sites of this lab with their counts",
         column_config={"title": st.column_config.TextColumn("title", width="large")},
     )
+
+
+def kind_of(header) -> str:
+    """Return what a site's pictures are, in words."""
+    said = "synthetic" if header.synthetic else "radiographs"
+    return ", ".join(filter(None, (said, planted.mark_of(header))))
 
 
 def _choose_row() -> None:

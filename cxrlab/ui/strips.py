@@ -20,6 +20,13 @@ def strip(images: np.ndarray, gap: int = 4) -> np.ndarray:
     return out
 
 
+def squared(image: np.ndarray, px: int) -> np.ndarray:
+    """Return a grey image as (px, px) uint8, so that images of several sites fit one sheet."""
+    import cv2
+
+    return cv2.resize(image, (px, px), interpolation=cv2.INTER_AREA)
+
+
 def sheet(images: np.ndarray, captions: list[str], alts: list[str], columns: int, key: str) -> None:
     """Draw a contact sheet in a dark panel.
 
