@@ -7,13 +7,13 @@ Never: one particular dataset.
 
 import os
 import re
-import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
+from cxrlab import textfile
 from cxrlab.errors import BadInput, MissingInput
 
 IMAGE_SUFFIXES = frozenset(
@@ -48,30 +48,20 @@ def read_text_table(path: Path, header: bool = True, columns: Collection[str] | 
 
     Raises:
         MissingInput: no such file.
-        BadInput: not a table, or one without rows.
+        BadInput: not a table, one without rows, or one that is cut off; see textfile.frame.
     """
-    if not path.is_file():
-        raise MissingInput(f"no file at {path}; put the dataset's own table there, under its own name.")
     wanted = None if columns is None else {name.lower() for name in columns}
-    how = {
-        "dtype": str,
-        "keep_default_na": False,
-        "header": 0 if header else None,
-        "usecols": None if wanted is None else lambda name: str(name).strip().lower() in wanted,
-    }
-    try:
-        # utf-8-sig: tables that went through a spreadsheet begin with a byte-order mark.
-        table = pd.read_csv(path, encoding="utf-8-sig", **how)
-    except UnicodeDecodeError:
-        table = pd.read_csv(path, encoding="latin-1", **how)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, EOFError, OSError, zlib.error) as error:
-        raise BadInput(
-            f"{path} is not a table of comma-separated values ({error}); fetch it again."
-        ) from error
+    table = textfile.frame(
+        path,
+        header=header,
+        usecols=None if wanted is None else lambda name: str(name).strip().lower() in wanted,
+    )
     table.columns = [str(name).strip() for name in table.columns]
     table = table[[name for name in table.columns if name and not name.startswith("Unnamed:")]]
     if wanted is not None and table.shape[1] == 0:
-        raise BadInput(f"{path} has none of the columns {', '.join(columns)}. Is it the table of this dataset?")
+        raise BadInput(
+            f"{path} has none of the columns {', '.join(columns)}. Is it the table of this dataset?"
+        )
     if table.empty:
         raise BadInput(f"{path} has no rows; fetch it again.")
     return table.apply(lambda column: column.str.strip())
