@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cxrlab import planted
 from cxrlab.labels import SPACES
 from cxrlab.paths import Lab
 from cxrlab.ui import (
@@ -35,7 +36,7 @@ def chosen_site(sites: list[str]) -> None:
         space = st.selectbox("Labels", ["", *SPACES], key="space", bind="query-params", width=220,
                              format_func=lambda name: name or "those of the site")  # fmt: skip
     read = cached.store(site)
-    frame.badges(synthetic=read.header.synthetic)
+    frame.badges(synthetic=read.header.synthetic, planted=planted.mark_of(read.header))
     holds, images, changes = st.tabs(TABS, key="about", bind="query-params")
     if holds.open:
         with holds:

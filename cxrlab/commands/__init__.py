@@ -10,6 +10,7 @@ VERBS: dict[str, str] = {
     "demo": "demo",
     "fetch": "fetch",
     "ingest": "data",
+    "plant": "plant",
     "sites": "data",
     "leaks": "leaks",
     "run": "runs",

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cxrlab import ingest, progress, store
+from cxrlab import ingest, planted, progress, store
 from cxrlab.commands import console
 from cxrlab.errors import BadInput, CxrlabError, MissingInput
 from cxrlab.paths import Lab
@@ -207,11 +207,14 @@ def carry_out_list(args: argparse.Namespace) -> int:
 
 def carry_out_show(args: argparse.Namespace) -> int:
     """Print what one store holds."""
-    facts = census.take(store.read(Lab.here().store(args.site)))
+    opened = store.read(Lab.here().store(args.site))
+    facts = census.take(opened)
     if args.json:
         return _print_json(facts)
     print(f"{facts['site']}: {facts['title']}" + (" [synthetic]" if facts["synthetic"] else ""))
     print(facts["source"])
+    if mark := planted.mark_of(opened.header):
+        print(mark)
     print(
         f"{facts['n_images']:,} images of {facts['n_patients']:,} patients, {facts['px']} px, digest {facts['digest'][:12]}"
     )

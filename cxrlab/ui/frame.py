@@ -115,7 +115,9 @@ def badges(
             st.badge("synthetic", color="violet", help="Drawn images, not patients: numbers show the method.")
         if planted:
             st.badge(
-                planted, color="violet", help="A copy whose pictures were changed on purpose, by a known dose."
+                planted,
+                color="violet",
+                help="A copy whose pictures were changed on purpose, by a known dose.",
             )
         if overlap:
             st.badge(
