@@ -12,6 +12,7 @@ VERBS: dict[str, str] = {
     "ingest": "data",
     "plant": "plant",
     "sites": "data",
+    "labels": "labels",
     "leaks": "leaks",
     "run": "runs",
     "score": "runs",

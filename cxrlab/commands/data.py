@@ -67,6 +67,11 @@ def _add_ingest(verbs: argparse._SubParsersAction) -> None:
         metavar="K=V",
         help="a setting of the dataset's reader; repeatable",
     )
+    parser.add_argument(
+        "--map",
+        metavar="FILE|narrow|broad",
+        help="the label map: narrow (default), broad, or an edited copy (`labels DATASET --out FILE`)",
+    )
     parser.add_argument("--workers", type=int, help="decoding processes (default: one a core)")
     parser.add_argument("--replace", action="store_true", help="write over a site of this name")
     parser.add_argument("--dry-run", action="store_true", help="say what would be read and write nothing")
@@ -77,6 +82,12 @@ def _add_ingest(verbs: argparse._SubParsersAction) -> None:
 def carry_out_ingest(args: argparse.Namespace) -> int:
     """Make a store, or say what one would hold."""
     options = _options(args.option)
+    if args.map is not None:
+        if "map" in options:
+            raise BadInput(
+                f"--map {args.map} and --option map={options['map']} say the same; give one of them."
+            )
+        options["map"] = args.map
     if args.dry_run:
         return _preview(args, options)
     done = ingest.ingest(
@@ -268,6 +279,10 @@ def _print_json(value: Any) -> int:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     def text(value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, float):
+            return f"{value:.3f}"
         return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
     return console.table([{key: text(value) for key, value in row.items()} for row in rows])

@@ -76,7 +76,7 @@ def translated(
         some = ", ".join(said.natives[:8]) or "none"
         raise BadInput(
             f"the label map {known.origin} for {known.dataset!r} has no label for any word that the site says ({some}); "
-            f"copy one that has with `python -m cxrlab labels {known.dataset} --out FILE`."
+            "add a row to it that gives one of them a label."
         )
     made = replace(header, labels=labels, ledger=labelmap.ledger(said, known, labels, evidence))
     return Raw(made, rows, evidence, quarantine, said=said, label_map=known)
