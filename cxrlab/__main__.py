@@ -28,7 +28,7 @@ def main(words: list[str] | None = None) -> int:
         args = _parser(words).parse_args(words)
         return args.carry_out(args)
     except CxrlabError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:  # `… | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
