@@ -128,12 +128,15 @@ def _hash(lab: Lab, path: Path, progress: Progress) -> None:
 
 
 def remove(lab: Lab, site: str) -> None:
-    """Remove a site's store and whatever an interrupted ingest left of it; runs keep their predictions.
+    """Remove a site's store, its variants and what an interrupted ingest left of it; runs keep their predictions.
 
     Raises:
-        BadInput: an ingest of this site is running.
+        BadInput: an ingest of this site is running, or one of its variants is being made.
     """
+    from cxrlab import variants  # specs are slow to import, and no ingest needs one
+
     path = lab.store(site)
+    variants.remove_of(lab, site)
     with staging.Lock(path):
         staging.clear(path)
         files.remove_parts(path)

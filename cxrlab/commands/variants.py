@@ -49,7 +49,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
     make.set_defaults(carry_out=carry_out_make)
     remove = deeds.add_parser("rm", help="remove variants; a run makes them again when it needs them")
     remove.add_argument("names", nargs="*", metavar="NAME", help="as `variants list` names them")
-    remove.add_argument("--unused", action="store_true", help="all that no run uses")
+    remove.add_argument("--unused", action="store_true", help="all that no run uses or could use again")
     remove.set_defaults(carry_out=carry_out_remove)
     for deed in (listing, make, remove):
         # SUPPRESS: `variants --json list` must not be undone by this parser's default.
@@ -111,11 +111,11 @@ def carry_out_make(args: argparse.Namespace) -> int:
 
 
 def carry_out_remove(args: argparse.Namespace) -> int:
-    """Remove variants by name, or all that no run uses."""
+    """Remove variants by name, or all that no run uses or could use again: their site is gone or another."""
     lab = Lab.here()
     if bool(args.names) == args.unused:
         raise BadInput("say which variants to remove: names, as `variants list` shows them, or --unused.")
-    names = args.names or [one.name for one in variants.listed(lab) if not one.used_by]
+    names = args.names or [one.name for one in variants.listed(lab) if one.stale or not one.used_by]
     freed = sum(variants.remove(lab, name) for name in names)
     if args.json:
         return _print_json({"removed": list(names), "bytes": freed})

@@ -49,7 +49,9 @@ class Frame:
         return np.concatenate([onto + low * scale, (high - low) * scale], axis=1)
 
 
-def frame_of(image: np.ndarray, crop: str, shape: str, width: int, height: int) -> Frame:
+def frame_of(
+    image: np.ndarray, crop: str, shape: str, width: int, height: int, *, lateral: bool = False
+) -> Frame:
     """Return what `crop` and `shape` (words of PreprocessSpec) keep of an image.
 
     Args:
@@ -58,6 +60,7 @@ def frame_of(image: np.ndarray, crop: str, shape: str, width: int, height: int) 
         shape: "stretch" or "letterbox".
         width: of the source image, pixels; 0 (not known) counts as square.
         height: likewise.
+        lateral: a view from the side, in which no pair of lungs is to be found.
     """
     aspect = width / height if width > 0 and height > 0 else 1.0
     source, why = WHOLE, ""
@@ -65,7 +68,7 @@ def frame_of(image: np.ndarray, crop: str, shape: str, width: int, height: int) 
         edge = (1 - CENTRE) / 2
         source = (edge, edge, 1 - edge, 1 - edge)
     elif crop == "lungs":
-        found = lungs.find(image)
+        found = lungs.Found(None, "a lateral view") if lateral else lungs.find(image)
         source, why = (WHOLE, found.why_not) if found.box is None else (_around(found.box, aspect), "")
     source = _on_pixels(source, *image.shape)
     return Frame(source, _letter(source, aspect) if shape == "letterbox" else WHOLE, why)

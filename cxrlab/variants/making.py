@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -55,8 +55,8 @@ def fitted(recipe: Recipe | None, homes: list[Store], progress: Progress | None 
 
     def cropped() -> Iterator[np.ndarray]:
         for home, i in (progress or Progress()).track(picked, "fit landmarks", len(picked)):
-            image, facts = home.image(i), home.rows.iloc[i]
-            yield preprocess.apply(image, _frame(recipe, image, facts["width"], facts["height"]))
+            image = home.image(i)
+            yield preprocess.apply(image, _frame(recipe, image, home.rows.iloc[i]))
 
     return replace(recipe, landmarks=preprocess.mean_landmarks(cropped()))
 
@@ -138,8 +138,9 @@ def _check_room(path: Path, site: Store) -> None:
         )
 
 
-def _frame(recipe: Recipe, image: np.ndarray, width: int, height: int) -> Frame:
-    return preprocess.frame_of(image, recipe.crop, recipe.shape, int(width), int(height))
+def _frame(recipe: Recipe, image: np.ndarray, facts: Mapping[str, Any] | pd.Series) -> Frame:
+    size, lateral = (int(facts["width"]), int(facts["height"])), facts["view"] == "LATERAL"
+    return preprocess.frame_of(image, recipe.crop, recipe.shape, *size, lateral=lateral)
 
 
 def _each(site: Store, call: Callable[[int, np.ndarray], T], pool: ThreadPoolExecutor) -> Iterator[T]:
@@ -150,10 +151,10 @@ def _each(site: Store, call: Callable[[int, np.ndarray], T], pool: ThreadPoolExe
 
 
 def _make(path: Path, site: Store, recipe: Recipe, progress: Progress) -> None:
-    sizes = site.rows[["width", "height"]].to_numpy()
+    facts = site.rows[["width", "height", "view"]].to_dict("records")
 
     def framed(i: int, image: np.ndarray) -> Frame:
-        return _frame(recipe, image, *sizes[i])
+        return _frame(recipe, image, facts[i])
 
     def drawn(i: int, image: np.ndarray) -> np.ndarray:
         return _contrast(recipe, preprocess.apply(image, frames[i]))

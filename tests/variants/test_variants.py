@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from cxrlab import __main__ as command
-from cxrlab import files, spec, store, variants, views
+from cxrlab import files, ingest, spec, store, variants, views
 from cxrlab.errors import BadInput, BadSpec, MissingInput, NoSpace
 from cxrlab.jobs import request
 from cxrlab.progress import Progress
@@ -111,6 +111,13 @@ def test_lungs_that_are_not_found_leave_the_image_whole_and_are_counted_with_the
     assert sum(said["fallback"].values()) == 20
     assert said["kept_share"] == 1.0
     assert (made.image(3) == home.image(3)).all()
+
+
+def test_a_lateral_view_is_shown_whole(lab, home):
+    seen = replace(home, rows=home.rows.assign(view=["LATERAL"] + ["PA"] * (N - 1)))
+    said = variants.opened(lab, seen, recipe(lab, crop="lungs")).header.preprocess["derived"]
+    assert 0 in said["fallback_rows"]
+    assert said["fallback"]["a lateral view"] == 1
 
 
 def test_it_is_made_once_and_found_again(lab, home):
@@ -346,3 +353,9 @@ def test_a_lungs_crop_of_phantoms_shows_larger_lungs(lab, home):
     found = [i for i in range(N) if i not in made.header.preprocess["derived"]["fallback_rows"]]
     before = np.mean([home.mask("lungs", i).mean() for i in found])
     assert np.mean([made.mask("lungs", i).mean() for i in found]) > 1.2 * before
+
+
+def test_a_site_that_is_removed_takes_its_variants_along(lab, home):
+    variants.opened(lab, home, recipe(lab, crop="centre"))
+    ingest.remove(lab, "home")
+    assert not list(lab.derived.iterdir())
