@@ -52,6 +52,7 @@ class Brax(Site):
         if at is None:
             raise MissingInput(f"{raw} holds no {' or '.join(TABLES)}; brax expects {self.expects}.")
         wide = fourteen.read(raw / at, COLUMNS, ("patientid",))
+        lacking = wide.lacking(at)
         facts = wide.facts.reindex(columns=list(COLUMNS), fill_value="")
         first = fourteen.choice(options, "images", tuple(ENDINGS))
         file, spare = find(facts, lying.images, first)
@@ -81,7 +82,9 @@ class Brax(Site):
         more = pd.DataFrame(
             {"projection": shown, "manufacturer": facts["manufacturer"], "age_note": facts["patientage"]}
         )
-        return chexpert.gather(self, site, options, rows, wide.codes, more, sieve.inside, sieve.out + spare)
+        return chexpert.gather(
+            self, site, options, rows, wide.codes, more, sieve.inside, lacking + sieve.out + spare
+        )
 
 
 def age_group(text: str) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
+from cxrlab.labels import Evidence
 from cxrlab.sites import chexlocalize, fourteen, survey, tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
@@ -39,6 +40,7 @@ class Entries:
     facts: pd.DataFrame  # COLUMNS and `table`, "" where a table lacks one
     codes: np.ndarray
     faults: pd.Series
+    lacking: list[tuple[str, str]]  # (table, label that it has no column for)
 
 
 class Chexpert(Site):
@@ -85,7 +87,7 @@ class Chexpert(Site):
         rows["image_id"], rows["source_file"] = image_id, file
         sieve.drop_parts(options, rows["split_hint"])
         sieve.drop_views(options, rows["view"], pd.Series("", index=rows.index))
-        quarantine = sieve.out + spare + nameless(files, image_id)
+        quarantine = entries.lacking + sieve.out + spare + nameless(files, image_id)
         made = gather(self, site, options, rows, entries.codes, facts, sieve.inside, quarantine)
         if outlines is not None:
             drawn = made.rows["split_hint"].isin(outlines.parts) | made.rows["image_id"].isin(outlines.images)
@@ -139,6 +141,7 @@ def read_entries(raw: Path, chosen: Sequence[str]) -> Entries:
         pd.concat(facts, ignore_index=True).reindex(columns=[*COLUMNS, "table"], fill_value="").fillna(""),
         np.concatenate([wide.codes for wide in read]),
         pd.concat([wide.faults for wide in read], ignore_index=True),
+        [said for path, wide in zip(chosen, read, strict=True) for said in wide.lacking(path)],
     )
 
 
@@ -244,6 +247,10 @@ def gather(
         common = "; ".join(sorted({reason for _, reason in quarantine})[:3])
         raise BadInput(f"no image of {plugin.name} is left: {common}.")
     codes = codes[inside]
+    if (codes == Evidence.NOT_ANNOTATED).all():
+        raise BadInput(
+            f"none of the {len(codes):,} images of {plugin.name} that lie here has a row of labels."
+        )
     rows = tables.finish_rows(rows[inside].assign(native_label=fourteen.words(codes)))
     header = Header(
         site=site, title=title or plugin.title, source=f"{plugin.source}; {plugin.licence}", labels=()

@@ -75,7 +75,7 @@ class Chexphoto(Site):
             sieve.drop(
                 (names["kind"] != wanted) & (under != wanted), "of another kind than the option kind names"
             )
-        quarantine = sieve.out + spare + chexpert.nameless(files, image_id)
+        quarantine = entries.lacking + sieve.out + spare + chexpert.nameless(files, image_id)
         return chexpert.gather(self, site, options, rows, entries.codes, facts, sieve.inside, quarantine)
 
 

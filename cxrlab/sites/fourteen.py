@@ -55,6 +55,20 @@ class Wide:
     )  # (N, len(NATIVES)) int8 of labels.Evidence; NOT_ANNOTATED where the table has no such column
     faults: pd.Series  # (N,) "" or why the row's labels cannot be read
 
+    def lacking(self, path: str) -> list[tuple[str, str]]:
+        """Return (path, reason) for each of the fourteen labels that the table has no column for.
+
+        Raises:
+            BadInput: it has none of them.
+        """
+        known = dict(zip(NATIVES, (self.codes != Evidence.NOT_ANNOTATED).all(axis=0), strict=True))
+        known["Lung Opacity"] |= known["Airspace Opacity"]
+        if not any(known.values()):
+            raise BadInput(f"{path} has no column of a finding such as Edema; fetch it again.")
+        return [
+            (path, f"no column {name}: not annotated in its rows") for name in CHEXPERT if not known[name]
+        ]
+
 
 def header(path: Path) -> tuple[str, ...]:
     """Return a table's column names as `plain` spells them.

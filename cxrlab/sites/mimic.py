@@ -121,7 +121,7 @@ def read_labels(
     wanted = images["subject_id"] + "/" + images["study_id"]
     codes, faults, has = _joined(wide, key, wanted)
     said_by = pd.Series(np.where(has, LABELLERS[labeller], ""), dtype="str")
-    odd = _twice(key, path)
+    odd = wide.lacking(path.name) + _twice(key, path)
     read_by = fourteen.choice(options, "test_labels", ("radiologists", "labeller"))
     labelled = _table(raw, found, "test-set-labeled")
     if labelled is not None and read_by == "radiologists":
@@ -129,7 +129,7 @@ def read_labels(
         key = _number(wide.facts["study_id"])
         better, worse, has = _joined(wide, key, images["study_id"])
         codes[has], faults[has], said_by[has] = better[has], worse[has], READERS
-        odd += _twice(key, labelled)
+        odd += wide.lacking(labelled.name) + _twice(key, labelled)
     return codes, faults, said_by, odd
 
 

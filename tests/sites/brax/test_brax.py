@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxrlab.errors import MissingInput
+from cxrlab.errors import BadInput, MissingInput
 from cxrlab.sites import SITES, brax
 
 SITE = SITES["brax"]
@@ -158,6 +158,17 @@ def test_image_names_that_are_not_unique_get_their_folders(raw):
 def test_an_image_that_no_row_means_is_said(raw):
     make.chexpert.write_picture(raw / "images/id_zz/Study_1/Series_1/image-9.png", 3)
     assert ("images/id_zz/Study_1/Series_1/image-9.png", "no table names this image") in read(raw).quarantine
+
+
+def test_a_label_column_that_is_not_there_is_said_and_without_any_the_table_is_refused(raw):
+    change(raw / TABLE, ",Edema,", ",Oedema,")
+    found = read(raw)
+    assert (TABLE, "no column Edema: not annotated in its rows") in found.quarantine
+    assert "Edema" not in found.header.labels
+    lines = [line.split(",") for line in (raw / TABLE).read_text().splitlines()]
+    (raw / TABLE).write_text("\n".join(",".join(line[:7] + line[21:]) for line in lines) + "\n")
+    with pytest.raises(BadInput, match="no column of a finding"):
+        read(raw)
 
 
 def test_a_folder_without_the_spreadsheet_or_images_is_explained(raw, tmp_path):

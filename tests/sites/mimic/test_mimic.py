@@ -263,6 +263,14 @@ def test_an_odd_cell_leaves_out_the_images_of_its_study_alone(raw):
     assert reasons["0a3b31ed"] == "Atelectasis is 'maybe'; expected 1, 0, -1 or blank"
 
 
+def test_only_the_image_without_a_label_row_is_a_sentence(raw):
+    for path in raw.rglob("*.jpg"):
+        if path.stem != "d8bd5dcf":
+            path.unlink()
+    with pytest.raises(BadInput, match="has a row of labels"):
+        read(raw)
+
+
 def test_without_metadata_the_split_list_names_the_images_and_no_view_is_known(raw):
     (raw / METADATA).unlink()
     found = read(raw)
