@@ -33,7 +33,7 @@ def read(path: Path) -> np.ndarray:
         BadInput: there is no such file, it is cut off, damaged, no image, or claims more pixels than MAX_PIXELS.
             The message is the reason alone, without the path: it goes into a quarantine list beside the path.
     """
-    data = _bytes_of(path)
+    data = bytes_of(path)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         size, flags = _png_size(data), cv2.IMREAD_UNCHANGED
     elif data[:3] == b"\xff\xd8\xff":
@@ -116,7 +116,8 @@ def fit(image: np.ndarray, px: int) -> np.ndarray:
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return a whole file. Raises BadInput, without the path, where it is absent, empty, too large or a pointer."""
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:

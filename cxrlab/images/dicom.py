@@ -37,7 +37,10 @@ BROKEN = (
     ValueError,
     struct.error,
 )
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote the file, and they end in a log
+# pydicom's warnings quote the file, and they end in a log. Filters that are set for a while are not safe in threads.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 COLOURS = frozenset(
     ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420",
      "YBR_ICT", "YBR_RCT")
@@ -56,17 +59,15 @@ def read(data: bytes) -> np.ndarray:
     Raises:
         BadInput: not DICOM, no image, several frames, too large a claim, cut off, or a compression without decoder.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dataset = _open(data)
-        _check_header(dataset, len(data))
-        try:
-            stored = pixel_array(dataset)  # colour comes as RGB
-        except BROKEN as error:
-            raise BadInput(f"the DICOM's pixels cannot be decoded ({_why(error)})") from error
-        if stored.ndim == 3:
-            return decode.grey(np.ascontiguousarray(stored[:, :, ::-1]))
-        return _display(dataset, stored)
+    dataset = _open(data)
+    _check_header(dataset, len(data))
+    try:
+        stored = pixel_array(dataset)  # colour comes as RGB
+    except BROKEN as error:
+        raise BadInput(f"the DICOM's pixels cannot be decoded ({_why(error)})") from error
+    if stored.ndim == 3:
+        return decode.grey(np.ascontiguousarray(stored[:, :, ::-1]))
+    return _display(dataset, stored)
 
 
 def header(path: Path) -> pydicom.Dataset:
@@ -76,8 +77,7 @@ def header(path: Path) -> pydicom.Dataset:
         BadInput: as `read`, where the header already shows it; the size and the colours are not checked.
     """
     try:
-        with path.open("rb") as opened, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with path.open("rb") as opened:
             start = opened.read(HEAD_BYTES)
             if not start:
                 raise BadInput("the file is empty")

@@ -84,7 +84,9 @@ def map_of(options: dict[str, Any], dataset: str = "folder") -> LabelMap | None:
     return labelmap.of(dataset, wanted)
 
 
-def columns_of(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> dict[str, str]:
+def columns_of(
+    table: pd.DataFrame, path: Path, options: dict[str, Any], usual: dict[str, tuple[str, ...]] = USUAL
+) -> dict[str, str]:
     """Return fact → column: as the options say, else by its usual name.
 
     Raises:
@@ -92,10 +94,10 @@ def columns_of(table: pd.DataFrame, path: Path, options: dict[str, Any]) -> dict
     """
     by_plain = {plain(column): column for column in table.columns}
     columns: dict[str, str] = {}
-    for fact, usual in USUAL.items():
+    for fact, words in usual.items():
         if options.get(fact):
             columns[fact] = str(options[fact])
-        elif (near := next((by_plain[name] for name in usual if name in by_plain), None)) is not None:
+        elif (near := next((by_plain[name] for name in words if name in by_plain), None)) is not None:
             columns[fact] = near
     if "image" not in columns:
         raise BadInput(
