@@ -5,6 +5,7 @@ Out:   (H, W) uint8 or uint16; `fit` brings it to a square of 8 bits.
 Never: labels, stores; trust in a header's claims.
 """
 
+import stat
 import struct
 import warnings
 from io import BytesIO
@@ -119,7 +120,7 @@ def fit(image: np.ndarray, px: int) -> np.ndarray:
 def bytes_of(path: Path) -> bytes:
     """Return a whole file. Raises BadInput, without the path, where it is absent, empty, too large or a pointer."""
     try:
-        size = path.stat().st_size
+        size = size_of(path)
         if size > MAX_FILE_BYTES:
             raise BadInput(f"the file has {size:,} bytes, more than the limit of {MAX_FILE_BYTES:,}")
         data = path.read_bytes()
@@ -132,6 +133,14 @@ def bytes_of(path: Path) -> bytes:
     if data.startswith(b"version https://git-lfs"):
         raise BadInput("the file is a Git LFS pointer, not the image; fetch it with `git lfs pull`")
     return data
+
+
+def size_of(path: Path) -> int:
+    """Return a file's bytes. Raises OSError where it is absent; BadInput where reading it could wait for ever or never end."""
+    about = path.stat()
+    if stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode):
+        return about.st_size
+    raise BadInput("it is a pipe, a socket or a device, not a file")
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
