@@ -77,6 +77,7 @@ def header(path: Path) -> pydicom.Dataset:
         BadInput: as `read`, where the header already shows it; the size and the colours are not checked.
     """
     try:
+        decode.size_of(path)
         with path.open("rb") as opened:
             start = opened.read(HEAD_BYTES)
             if not start:
