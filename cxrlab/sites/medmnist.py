@@ -5,8 +5,10 @@ Out:   rows with the official split; an image is a patient, because the files na
 Never: pickled objects.
 """
 
+import struct
 import threading
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +29,9 @@ CHEST = ("atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nod
          "consolidation", "edema", "emphysema", "fibrosis", "pleural", "hernia")  # fmt: skip
 NONE = "(all 14 zero)"
 PNEUMONIA = ("0 normal", "1 pneumonia")
+# What a damaged archive can end in: its directory, its compressed data, or the arrays' headers inside.
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, KeyError, ValueError, OSError, EOFError,
+           MemoryError)  # fmt: skip
 LARGEST_LABELS = 64 * 2**20  # bytes; ChestMNIST's are 1.1 million
 
 
@@ -118,7 +123,7 @@ class _Images:
                 else np.lib.format.read_array_header_2_0
             )
             self.shape, fortran, dtype = reader(self._file)
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        except DAMAGED as error:
             raise BadInput(f"{path} is no readable MedMNIST file ({error}); fetch it again.") from error
         if dtype != np.uint8 or fortran or len(self.shape) != 3 or not 16 <= min(self.shape[1:]) <= 1024:
             raise BadInput(
@@ -133,7 +138,7 @@ class _Images:
             try:
                 self._file.seek(self._start + i * height * width)
                 data = self._file.read(height * width)
-            except (zipfile.BadZipFile, OSError, EOFError) as error:
+            except DAMAGED as error:
                 raise BadInput(f"the archive is damaged at image {i} ({error})") from error
         if len(data) != height * width:
             raise BadInput(f"the archive ends before image {i}")
@@ -161,7 +166,7 @@ def _labels_of(path: Path, part: str) -> np.ndarray:
             raise BadInput(f"{path} claims {size:,} bytes of {part} labels; no chest set has so many.")
         with np.load(path, allow_pickle=False) as arrays:
             said = arrays[key]
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+    except DAMAGED as error:
         raise BadInput(f"{path} holds no readable {key} ({error}); fetch it again.") from error
     return said.reshape(len(said), -1) if said.ndim else said.reshape(0, 1)
 

@@ -6,6 +6,7 @@ Never: the text of reports; readings by others of the same images.
 """
 
 import csv
+import io
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -95,8 +96,7 @@ def read_entries(path: Path) -> pd.DataFrame:
     Raises:
         BadInput: the first columns are not those of ChestX-ray14.
     """
-    with path.open(encoding="utf-8-sig", newline="") as opened:
-        first, *lines = [line for line in csv.reader(opened) if any(cell.strip() for cell in line)] or [[]]
+    first, *lines = [line for line in _lines(path) if any(cell.strip() for cell in line)] or [[]]
     if [cell.strip() for cell in first[:2]] != ["Image Index", "Finding Labels"]:
         raise BadInput(
             f"{path} begins with {','.join(first[:4])!r}; expected 'Image Index,Finding Labels,…'."
@@ -113,6 +113,18 @@ def read_entries(path: Path) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=list(COLUMNS))
 
 
+def _lines(path: Path) -> list[list[str]]:
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    try:
+        return list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise BadInput(f"{path} is damaged ({error}); fetch it again.") from error
+
+
 def said_of(labels: pd.Series, known: LabelMap, path: Path) -> Said:
     """Return what the label cells say: the miner looked for every finding in every report, so absent is negative.
 
@@ -121,7 +133,7 @@ def said_of(labels: pd.Series, known: LabelMap, path: Path) -> Said:
     """
     texts, first, at = np.unique(labels.to_numpy(str), return_index=True, return_inverse=True)
     lists = [text.split("|") for text in texts]  # never by substring
-    names = {plain(native) for native in (*labelmap.of("nih").natives, *known.natives)}
+    names = _words(known)
     for i in np.argsort(first):
         for native in lists[i]:
             if plain(native) not in names:
@@ -129,6 +141,11 @@ def said_of(labels: pd.Series, known: LabelMap, path: Path) -> Said:
                     f"{path} has the label {native!r} in row {first[i] + 2}; ChestX-ray14 has no such finding."
                 )
     return labelmap.from_lists(lists, known).rows(at)
+
+
+def _words(known: LabelMap) -> set[str]:
+    """Return the words that ChestX-ray14 or the map has; another one is a damaged file, not a finding."""
+    return {plain(native) for native in (*labelmap.of("nih").natives, *known.natives)}
 
 
 def _patient(text: str) -> str:
@@ -142,7 +159,10 @@ def _splits(raw: Path, names: pd.Series) -> list[str]:
     for file, part in (("train_val_list.txt", "train"), ("test_list.txt", "test")):
         for found in (raw / file, *sorted(raw.glob(f"*/{file}"))):
             if found.is_file():
-                hint.update((Path(line.strip()).stem, part) for line in found.read_text().splitlines())
+                hint.update(
+                    (Path(line.strip()).stem, part)
+                    for line in found.read_text("utf-8", "replace").splitlines()
+                )
                 break
     return [hint.get(Path(name).stem, "") for name in names]
 
@@ -158,22 +178,23 @@ def _boxes(raw: Path, image_ids: pd.Series, known: LabelMap) -> pd.DataFrame:
     )
     if path is None:
         return empty_boxes()
-    here, found = set(image_ids), []
-    with path.open(encoding="utf-8-sig", newline="") as opened:
-        # Nine header fields stand over rows of six values: the names in the header are of no use.
-        for line in list(csv.reader(opened))[1:]:
-            if len(line) < 6 or not line[0].strip():
-                continue
-            image_id, native = Path(line[0].strip()).stem, line[1].strip()
-            try:
-                x, y, w, h = (float(cell) / BOX_PX for cell in line[2:6])
-            except ValueError as error:
-                raise BadInput(
-                    f"{path} has a box that is not four numbers: {line[:6]}; fetch it again."
-                ) from error
-            if image_id in here:
-                labels = [rule.label for rule in known.rules_of(native) if rule.label]
-                found += [(image_id, label, x, y, w, h) for label in labels]
+    here, words, found = set(image_ids), _words(known), []
+    # Nine header fields stand over rows of six values: the names in the header are of no use.
+    for line in _lines(path)[1:]:
+        if len(line) < 6 or not line[0].strip():
+            continue
+        image_id, native = Path(line[0].strip()).stem, line[1].strip()
+        try:
+            x, y, w, h = (float(cell) / BOX_PX for cell in line[2:6])
+        except ValueError as error:
+            raise BadInput(
+                f"{path} has a box that is not four numbers: {line[:6]}; fetch it again."
+            ) from error
+        if plain(native) not in words:
+            raise BadInput(f"{path} has a box of {native!r}; ChestX-ray14 has no such finding.")
+        if image_id in here:
+            labels = [rule.label for rule in known.rules_of(native) if rule.label]
+            found += [(image_id, label, x, y, w, h) for label in labels]
     return pd.DataFrame(found, columns=list(BOX_COLUMNS)) if found else empty_boxes()
 
 

@@ -114,6 +114,21 @@ def test_a_file_that_is_missing_or_cut_off_is_explained(raw):
         SITE.read(raw, "mnist", {})
 
 
+def test_an_archive_damaged_anywhere_is_one_sentence(raw):
+    path = raw / "pneumoniamnist.npz"
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in rng.integers(len(data), size=20):
+            data[at] = rng.integers(256)
+        path.write_bytes(bytes(data))
+        try:
+            rows = SITE.read(raw, "mnist", {}).rows
+            SITE.image(raw, rows["source_file"][0])
+        except BadInput as error:
+            assert "\n" not in str(error)
+
+
 def test_the_real_file_is_read(realdata):
     found = SITE.read(realdata / "medmnist", "mnist", {})
     assert found.rows["split_hint"].value_counts().to_dict() == {"train": 3882, "test": 624, "val": 524}

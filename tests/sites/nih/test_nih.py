@@ -96,6 +96,21 @@ def test_a_box_header_of_nine_fields_over_six_values_and_its_infiltrate_are_unde
     assert boxes["00000003_000"].tolist() == ["Nodule", "Lung Lesion"]
 
 
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"h\n00000001_000.png,Gout,1,2,3,4\n", "has a box of 'Gout'"),
+        (b"h\n00000001_000.png,Mass,1,2,3,four\n", "has a box that is not four numbers"),
+        (b"h\n00000001_000.png,Mass\xf9,1,2,3,4\n", "has a box of 'Massù'"),
+        (b"h\n" + b"x" * 200_000, "is damaged"),
+    ],
+)
+def test_a_damaged_box_list_is_one_sentence(raw, data, sentence):
+    (raw / "BBox_List_2017.csv").write_bytes(data)
+    with pytest.raises(BadInput, match=sentence):
+        SITE.read(raw, "nih", {})
+
+
 def test_an_edited_map_is_used_for_labels_and_boxes(raw, tmp_path_factory):
     path = tmp_path_factory.mktemp("map") / "mine.csv"
     kept = [
