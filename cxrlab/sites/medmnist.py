@@ -7,6 +7,7 @@ Never: pickled objects.
 
 import struct
 import threading
+import tokenize
 import zipfile
 import zlib
 from functools import lru_cache
@@ -31,7 +32,7 @@ NONE = "(all 14 zero)"
 PNEUMONIA = ("0 normal", "1 pneumonia")
 # What a damaged archive can end in: its directory, its compressed data, or the arrays' headers inside.
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, KeyError, ValueError, OSError, EOFError,
-           MemoryError)  # fmt: skip
+           MemoryError, OverflowError, SyntaxError, tokenize.TokenError)  # fmt: skip
 LARGEST_LABELS = 64 * 2**20  # bytes; ChestMNIST's are 1.1 million
 
 
