@@ -70,11 +70,8 @@ def _look(path: Path) -> Kind:
         decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8")()
         n, fits, tail = 0, True, b""
         while chunk:
-            if not wide and (at := chunk.find(b"\0")) >= 0:
-                raise BadInput(
-                    f"{path} holds a zero byte at {n + at:,}; it is UTF-16 without its mark, or a part of it was never "
-                    "written. Fetch it again, or save it as UTF-8."
-                )
+            if not wide:
+                _check_zeros(path, chunk, n)
             fits, n, tail = fits and _decodes(decoder, chunk), n + len(chunk), (tail + chunk)[-TAIL:]
             if n > MAX_BYTES:
                 raise BadInput(
@@ -97,6 +94,14 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = 
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _check_zeros(path: Path, chunk: bytes, before: int = 0) -> None:
+    if (at := chunk.find(b"\0")) >= 0:
+        raise BadInput(
+            f"{path} holds a zero byte at {before + at:,}; it is UTF-16 without its mark, or a part of it was never written. "
+            "Fetch it again, or save it as UTF-8."
+        )
 
 
 def _check_start(path: Path, start: bytes) -> None:
@@ -158,7 +163,9 @@ def first_row(path: Path) -> list[str]:
     except _DAMAGED as error:
         raise BadInput(f"{path} is damaged or cut off ({_why(error)}); fetch it again.") from error
     _check_start(path, start)
-    encoding = next((name for known, name in _MARKS.items() if start.startswith(known)), "utf-8")
+    encoding = next((name for known, name in _MARKS.items() if start.startswith(known)), "utf-8-sig")
+    if encoding != "utf-16":
+        _check_zeros(path, start)
     try:
         return next(csv.reader(io.StringIO(start.decode(encoding, "replace"), newline="")), [])
     except csv.Error as error:

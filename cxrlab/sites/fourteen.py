@@ -5,9 +5,6 @@ Out:   cells as codes of evidence, facts as text, and which rows are left out an
 Never: one particular dataset; policies for blanks and doubt.
 """
 
-import csv
-import gzip
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxrlab import textfile
 from cxrlab.errors import BadInput
 from cxrlab.labelmap import Said, from_columns
 from cxrlab.labels import CHEXPERT, Evidence
@@ -30,7 +28,6 @@ NAMELESS = "no table names this image"
 LATERAL = "lateral view; option views=all keeps it"
 VIEWS = "frontal (default) or all; images of unknown view are kept in both"
 PARTS = "all (default), or some of train, val, test, separated by commas"
-_DAMAGED = (csv.Error, EOFError, zlib.error, OSError, pd.errors.ParserError, pd.errors.EmptyDataError)
 
 
 def plain(column: str) -> str:
@@ -76,13 +73,7 @@ def header(path: Path) -> tuple[str, ...]:
     Raises:
         BadInput: the file cannot be read as text.
     """
-    try:
-        with (gzip.open if path.name.lower().endswith(".gz") else open)(
-            path, "rt", encoding="utf-8-sig", errors="replace", newline=""
-        ) as opened:
-            return tuple(plain(name) for name in next(csv.reader(opened), []))
-    except _DAMAGED as error:
-        raise BadInput(f"{path} is damaged ({error}); fetch it again.") from error
+    return tuple(plain(name) for name in textfile.first_row(path))
 
 
 def read(path: Path, wanted: Iterable[str], need: Sequence[str] = ()) -> Wide:
@@ -94,37 +85,18 @@ def read(path: Path, wanted: Iterable[str], need: Sequence[str] = ()) -> Wide:
         need: those of them without which it is not this dataset's table.
 
     Raises:
-        BadInput: a needed column is lacking, there are no rows, or the file is damaged.
+        BadInput: a needed column is lacking, there are no rows, or the file is damaged; see textfile.frame.
     """
     keep = {*wanted, *need, *_SPELLED}
-    try:
-        table = _parse(path, keep, "utf-8-sig")
-    except UnicodeDecodeError:
-        table = _parse(path, keep, "latin-1")
+    table = textfile.frame(path, usecols=lambda name: plain(str(name)) in keep)
     table.columns = [plain(name) for name in table.columns]
     table = table.loc[:, ~table.columns.duplicated()]
     tables.need_columns(table, need, path)
     if table.empty:
         raise BadInput(f"{path} has no rows; fetch it again.")
-    table = table.fillna("").astype(str).apply(lambda column: column.str.strip())
+    table = table.apply(lambda column: column.str.strip())
     codes, faults = _codes(table)
     return Wide(table.drop(columns=[name for name in table if name in _SPELLED]), codes, faults)
-
-
-def _parse(path: Path, keep: set[str], encoding: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            encoding=encoding,
-            usecols=lambda name: plain(name) in keep,
-            index_col=False,  # a trailing comma must not make the first column an index
-        )
-    except _DAMAGED as error:
-        raise BadInput(
-            f"{path} is no whole table of comma-separated values ({error}); fetch it again."
-        ) from error
 
 
 def _codes(table: pd.DataFrame) -> tuple[np.ndarray, pd.Series]:

@@ -440,7 +440,7 @@ def test_a_damaged_table_is_a_sentence(raw, damage):
 def test_a_cut_off_gzip_is_a_sentence(raw):
     path = raw / make.TOP / "train.csv"
     packed = gzip.compress(path.read_bytes() * 50)
-    for name, data in (("train.csv.gz", packed[: len(packed) // 2]), ("more.csv.gz", b"no gzip")):
+    for name, data in (("train.csv.gz", packed[: len(packed) // 2]), ("more.csv.gz", b"\x1f\x8bno gzip")):
         (raw / make.TOP / name).write_bytes(data)
         with pytest.raises(BadInput, match="fetch it again"):
             read(raw)
