@@ -107,11 +107,12 @@ def ingest(
             options=options,
         )
         with files.no_space_is_a_sentence(path):
-            _check_room(path, plan)
+            _check_room(path, plan, found.n_masked)
             work, n_resumed = staging.begin(path, plan)
         n_left = int((work.states["state"] == staging.WAITING).sum())
         progress.stage("decode", n_left)
-        crew.decode(work, progress.step)
+        with files.no_space_is_a_sentence(path):
+            crew.decode(work, progress.step)
         origin.write(lab, site, origin.Origin(dataset, str(raw), options))
         done = _write(lab, path, found, {**settings, "recipe": recipe}, work, names, progress)
         staging.clear(path)
@@ -205,13 +206,13 @@ def _already(path: Path, site: str, recipe: str, replace_old: bool) -> Ingested 
     return Ingested(path, site, len(old), n_patients, len(old.quarantine), old.digest, already=True)
 
 
-def _check_room(path: Path, plan: staging.Plan) -> None:
+def _check_room(path: Path, plan: staging.Plan, n_masked: int | None) -> None:
     """Raise NoSpace before any work when the staging and the store cannot both fit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     n, image = len(plan.sources), plan.px * plan.px
     held = sum(f.stat().st_blocks * 512 for f in staging.folder_of(path).glob("*"))
-    masks = len(plan.mask_names)
-    need = n * image * (1 + masks) + n * (image + 1024 + masks * (image // 4 + 256)) + SPARE - held
+    masks = len(plan.mask_names) * (n if n_masked is None else min(n, n_masked))
+    need = n * (2 * image + 1024) + masks * (image + image // 4 + 256) + SPARE - held
     free = shutil.disk_usage(path.parent).free
     if free < need:
         raise NoSpace(
@@ -261,6 +262,7 @@ def _write(
         (work.pixels[i] for i in good),
         quarantine=quarantine,
         boxes=kept.boxes,
+        n_masked=kept.n_masked,
         facts=kept.facts,
         votes=kept.votes,
         masks={name: map(mask.__getitem__, good) for name, mask in work.masks.items()},

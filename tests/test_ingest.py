@@ -376,3 +376,11 @@ def test_a_wrong_verb_is_one_line_and_status_2(lab, raw):
     )
     wrong = run_verb(lab, "ingest", "folder", str(raw), "--site", "a", "--option", "table")
     assert wrong.returncode == 2 and "NAME=VALUE" in wrong.stderr
+
+
+def test_room_is_asked_for_the_images_that_have_masks_alone(tmp_path):
+    plan = staging.Plan("recipe", "chexpert", "raw", 64, tuple(map(str, range(1000))), tuple("abcdefghij"))
+    (tmp_path / "stores").mkdir()
+    staging.begin(tmp_path / "stores" / "a.h5", plan)
+    held = sum(f.stat().st_blocks * 512 for f in staging.folder_of(tmp_path / "stores" / "a.h5").glob("*"))
+    assert held < 2 * 1000 * 64 * 64  # ten names of masks reserve nothing

@@ -4,7 +4,8 @@ In:    a staging and the rows still to do.
 Out:   pixels and states in the staging's arrays; nothing large travels through a pipe.
 Never: HDF5, stores.
 
-A worker reads "start stop" lines and answers each with a JSON list of [row, reason] it refused. When its parent dies,
+A worker reads "start stop" lines and answers each with a JSON list of [row, reason] it refused, or {"errno"} when the
+staging cannot be written. When its parent dies,
 its input ends and it leaves; when it dies on a file (a decoder can crash), that file is refused and another one starts.
 A dataset of ordinary image files needs no plug-in to be decoded; its workers get no name and import no tables.
 """
@@ -129,8 +130,11 @@ class Crew:
         line = f"{json.dumps(str(staging.folder))} {unit[0]} {unit[1]}"
         while not (answer := self._workers[slot].ask(line)).endswith("\n"):
             self._replace(slot, staging, unit)
+        said = json.loads(answer)
+        if isinstance(said, dict):
+            raise OSError(said["errno"], os.strerror(said["errno"]))
         with self._guard:
-            staging.refuse([(i, reason) for i, reason in json.loads(answer)])
+            staging.refuse([(i, reason) for i, reason in said])
         return unit[1] - unit[0]
 
     def _replace(self, slot: int, staging: Staging, unit: tuple[int, int]) -> None:
@@ -171,7 +175,8 @@ def decode_one(site: "Site | None", staging: Staging, i: int) -> str:
             return f"the image is blank: every pixel is {int(small[0, 0])}"
         if site and staging.masks:
             for name, mask in site.masks(raw, source, px, staging.plan.options).items():
-                staging.masks[name][i] = mask
+                if mask.any():
+                    staging.masks[name][i] = mask
     except BadInput as error:
         return str(error)
     except MemoryError:
@@ -201,8 +206,12 @@ def main(dataset: str) -> None:
         for i in range(start, stop):
             if staging.states["state"][i] == WAITING:
                 staging.states["state"][i] = BUSY
-                if reason := decode_one(site, staging, i):
-                    bad.append((i, reason))
+                try:
+                    if reason := decode_one(site, staging, i):
+                        bad.append((i, reason))
+                except OSError as error:  # the disk of the staging is full: no fault of this file
+                    staging.states["state"][i], bad = WAITING, {"errno": error.errno or 0}
+                    break
         sys.stdout.write(json.dumps(bad) + "\n")
         sys.stdout.flush()
 

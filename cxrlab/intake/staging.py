@@ -52,9 +52,7 @@ class Images:
 
     def __getitem__(self, i: int) -> np.ndarray:
         size = self._px * self._px
-        return np.frombuffer(os.pread(self._file, size, int(i) * size), np.uint8).reshape(
-            self._px, -1
-        )
+        return np.frombuffer(os.pread(self._file, size, int(i) * size), np.uint8).reshape(self._px, -1)
 
     def __setitem__(self, i: int, image: np.ndarray) -> None:
         data = np.ascontiguousarray(image, np.uint8).tobytes()
@@ -126,8 +124,11 @@ def begin(store: Path, plan: Plan) -> tuple[Staging, int]:
     try:
         # Room is taken now: writing through a map into a full disk kills the process (SIGBUS) and says nothing.
         _make(folder / "states", n * STATE.itemsize)
-        for name in ("pixels", *(f"masks-{k}" for k in range(len(plan.mask_names)))):
-            _make(folder / name, n * image)
+        _make(folder / "pixels", n * image)
+        for k in range(len(plan.mask_names)):
+            # Few images of a large site have masks: a hole in a file costs nothing and reads as zeros.
+            (folder / f"masks-{k}").touch()
+            os.truncate(folder / f"masks-{k}", n * image)
         files.write_json(folder / "plan.json", asdict(plan))  # last: a plan vouches for the arrays
     except OSError:
         clear(store)

@@ -43,6 +43,7 @@ class Raw:
     facts: pd.DataFrame = field(default_factory=pd.DataFrame)
     votes: np.ndarray | None = None
     mask_names: tuple[str, ...] = ()
+    n_masked: int | None = None  # how many images have masks at most, for judging the room; None: all
 
     def at(self, keep: np.ndarray) -> "Raw":
         """Return the images at `keep`, (M,) int64, with a ledger that counts these alone."""

@@ -94,6 +94,7 @@ class Chexpert(Site):
             # Where its part was outlined, an image that the files do not name has no finding to outline.
             made.facts["localised"] = np.where(drawn, "yes", "no")
             made.mask_names = tuple(chexlocalize.TASKS.values()) if drawn.any() else ()
+            made.n_masked = int(drawn.sum())
         return made
 
     def masks(self, raw: Path, source_file: str, px: int, options: dict[str, Any]) -> dict[str, np.ndarray]:

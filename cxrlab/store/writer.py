@@ -40,6 +40,7 @@ def write(
     quarantine: Iterable[tuple[str, str]] = (),
     boxes: pd.DataFrame | None = None,
     masks: dict[str, Iterable[np.ndarray]] | None = None,
+    n_masked: int | None = None,
     facts: pd.DataFrame | None = None,
     votes: np.ndarray | None = None,
     on_image: Callable[[int], None] | None = None,
@@ -55,6 +56,7 @@ def write(
         quarantine: (file, reason) of every row that was left out.
         boxes: BOX_COLUMNS, or None.
         masks: name → N arrays (H, W) bool, or None; consumed once.
+        n_masked: how many images have a mask at most, so that no room is asked for the others; None: all.
         facts: (N, any columns) of text, or None.
         votes: (N, len(header.labels)) int8, how many readers said positive, -1 not known; or None.
         on_image: called with the number of images written.
@@ -74,7 +76,7 @@ def write(
         raise BadInput(f"{header.site} gave {len(rows)} rows and no image; a store needs at least one.")
     shape, most = (
         (len(rows), *first.shape),
-        _upper_bound((rows, left_out, boxes, facts), first.size, len(masks or {})),
+        _upper_bound((rows, left_out, boxes, facts), first.size, len(masks or {}), n_masked),
     )
     with files.whole(path) as part:
         # HDF5 crashes the process when the disk fills up under it; so it only starts once the room is taken.
@@ -100,11 +102,16 @@ def write(
     return digest
 
 
-def _upper_bound(written: tuple[pd.DataFrame, ...], image_bytes: int, n_masks: int) -> int:
+def _upper_bound(
+    written: tuple[pd.DataFrame, ...], image_bytes: int, n_masks: int, n_masked: int | None
+) -> int:
     """Return more bytes than the store can need: arrays, text and HDF5's own indexes; the rows come first."""
     n = len(written[0])
     texts = sum(_text_bytes(table) for table in written)
-    masks = n * n_masks * (image_bytes // 4 + 256)  # of two values each, they shrink to less than a fourth
+    masked = n if n_masked is None else min(n, n_masked)
+    masks = (
+        masked * n_masks * (image_bytes // 4 + 256) + n * n_masks * 24
+    )  # of two values each, they shrink to less than a fourth
     return n * (image_bytes + 512) + masks + texts + 2**20
 
 

@@ -19,6 +19,7 @@ from cxrlab.ui.figures import base
 
 THUMB_PX = 160
 A_PAGE = 8  # thumbnails of what was left out
+TALLEST = 14  # rows of a ledger that are shown without scrolling
 
 
 def draw(site: str) -> None:
@@ -41,7 +42,8 @@ def labels(read) -> None:
         worded_ledger(table),
         "ledger",
         alt=f"Native labels of {read.site} and what they became",
-        height="content",
+        columns={"note": st.column_config.TextColumn("note", width="large")},
+        height="content" if len(table) <= TALLEST else 36 * TALLEST,
     )
     st.caption(said + map_words(read.header.preprocess.get("map")) + unannotated(read))
 
@@ -125,7 +127,9 @@ def the_store(site: str) -> None:
     read = cached.store(site)
     st.subheader("The store", anchor=False)
     height, width = read.image_shape
-    made = {key: value for key, value in read.header.preprocess.items() if key not in ("recipe", "map")}
+    made = {
+        key: value for key, value in read.header.preprocess.items() if key not in ("recipe", "map") and value
+    }
     facts = {
         "file": str(read.path),
         "disk": words.size(read.path.stat().st_size),

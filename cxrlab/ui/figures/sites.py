@@ -132,7 +132,9 @@ def cooccurrence(table: pd.DataFrame) -> go.Figure:
         }
     )
     figure = cells.matrix(drawn, labels, labels, {"share": SHARE, "undefined": cells.LOOKS["undefined"]})
-    return figure.update_xaxes(tickangle=-35, automargin=True).update_layout(margin={"r": 60, "t": 80})
+    return figure.update_xaxes(tickangle=-35, automargin=True).update_layout(
+        margin={"r": 60, "t": 80}, height=150 + 34 * len(labels)
+    )
 
 
 def shares(
