@@ -32,7 +32,7 @@ NONE = "(all 14 zero)"
 PNEUMONIA = ("0 normal", "1 pneumonia")
 # What a damaged archive can end in: its directory, its compressed data, or the arrays' headers inside.
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, KeyError, ValueError, OSError, EOFError,
-           MemoryError, OverflowError, SyntaxError, tokenize.TokenError)  # fmt: skip
+           MemoryError, OverflowError, SyntaxError, tokenize.TokenError, RuntimeError)  # fmt: skip
 LARGEST_LABELS = 64 * 2**20  # bytes; ChestMNIST's are 1.1 million
 
 
