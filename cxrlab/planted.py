@@ -143,14 +143,13 @@ def _measured(source: Store, ids: list[str], step: corrupt.Step, seed: int, prog
 
 def _moved_boxes(source: Store, step: corrupt.Step, seed: int) -> pd.DataFrame:
     """Return the boxes where the pictures went, without those that left the frame."""
-    if not len(source.boxes):
+    if corrupt.KINDS[step.kind].measure != corrupt.DISPLACEMENT:
         return source.boxes
-    moved = []
-    for image_id, table in source.boxes.groupby("image_id", sort=False):
-        numbers = table[list("xywh")].to_numpy(np.float64)
-        numbers = corrupt.moved_boxes(numbers, _warp(str(image_id), step, seed))
-        moved.append(table.assign(**dict(zip("xywh", numbers.T, strict=True))))
-    boxes = pd.concat(moved).sort_index().astype(source.boxes.dtypes.to_dict())
+    boxes = source.boxes.copy()
+    numbers = boxes[list("xywh")].to_numpy(np.float64, copy=True)
+    for image_id, at in boxes.groupby("image_id").indices.items():
+        numbers[at] = corrupt.moved_boxes(numbers[at], _warp(str(image_id), step, seed))
+    boxes[list("xywh")] = numbers.astype(boxes["x"].dtype)
     return boxes[(boxes["w"] > 0) & (boxes["h"] > 0)].reset_index(drop=True)
 
 

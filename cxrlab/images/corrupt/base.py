@@ -4,8 +4,8 @@ In:    a grey image and numbers.
 Out:   Effect: the changed image, and where its points went; KINDS, the registry of effects.
 Never: severities, files, stores.
 
-Places and lengths are fractions of the image's side: (0, 0) is the top left corner, (1, 1) the bottom right one. So
-64 and 512 pixels of the same scene get the same effect.
+Places and lengths are fractions of the image's side: (0, 0) is the top left corner, (1, 1) the bottom right one.
+So 64 and 512 pixels of the same scene get the same effect.
 """
 
 from collections.abc import Callable

@@ -112,9 +112,16 @@ def letterbox(grey: np.ndarray, strength: float, rng: np.random.Generator) -> Pa
 
 @kind("resolution", FAMILY, "coarse pixels, resized up again", "side of a pixel, fraction of the side", 0.12)
 def resolution(grey: np.ndarray, strength: float, rng: np.random.Generator) -> Painted:
-    """Shrink to pixels of `strength` of the side, and enlarge again."""
+    """Shrink to pixels of `strength` of the side, and enlarge again.
+
+    Where the picture's own pixels are about as coarse, its detail is first spread on finer ones: what those lose is taken
+    from the picture. Resizing between two grids of almost the same size would lose by chance where they meet.
+    """
     px, few = len(grey), round(1 / (strength * rng.uniform(0.9, 1.1)))
-    if few >= px:
+    if few >= 2 * px:
         return Painted(grey)
-    small = cv2.resize(grey, (few, few), interpolation=cv2.INTER_AREA)
-    return Painted(cv2.resize(small, (px, px), interpolation=cv2.INTER_LINEAR))
+    fine = few * max(2, -(-2 * px // few))
+    spread = cv2.resize(grey, (fine, fine), interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(spread, (few, few), interpolation=cv2.INTER_AREA)
+    lost = spread - cv2.resize(small, (fine, fine), interpolation=cv2.INTER_LINEAR)
+    return Painted(grey - cv2.resize(lost, (px, px), interpolation=cv2.INTER_AREA))
