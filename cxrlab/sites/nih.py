@@ -5,19 +5,17 @@ Out:   rows with evidence for the 14 findings, No Finding and Lung Lesion; boxes
 Never: the text of reports; readings by others of the same images.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from cxrlab import labelmap
+from cxrlab import labelmap, textfile
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.labelmap import LabelMap, Said
 from cxrlab.labelmap.table import plain
-from cxrlab.sites import tables
+from cxrlab.sites import fourteen, tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import BOX_COLUMNS, Header, empty_boxes
 
@@ -55,7 +53,8 @@ class Nih(Site):
         known = labelmap.of(self.label_map, options.get("map", "narrow"))
         path = tables.find_file(raw, TABLES, self.expects)
         entries = read_entries(path)
-        index = tables.ImageIndex(tables.list_images(raw))
+        lying = tables.list_images(raw)
+        index = tables.ImageIndex(lying)
         files = [index.find(name) for name in entries["image"]]
         here = np.array([file is not None for file in files])
         if not here.any():
@@ -67,6 +66,8 @@ class Nih(Site):
         ]
         twice = entries["image"].duplicated().to_numpy() & here
         quarantine += [(name, "a second row for the same image") for name in entries["image"][twice]]
+        named = set(files)
+        quarantine += [(file, fourteen.NAMELESS) for file in lying if file not in named]
         keep = here & ~twice
         said = said_of(entries["labels"], known, path).rows(keep)
         entries = entries[keep].reset_index(drop=True)
@@ -96,7 +97,7 @@ def read_entries(path: Path) -> pd.DataFrame:
     Raises:
         BadInput: the first columns are not those of ChestX-ray14.
     """
-    first, *lines = [line for line in _lines(path) if any(cell.strip() for cell in line)] or [[]]
+    first, *lines = textfile.rows(path) or [[]]
     if [cell.strip() for cell in first[:2]] != ["Image Index", "Finding Labels"]:
         raise BadInput(
             f"{path} begins with {','.join(first[:4])!r}; expected 'Image Index,Finding Labels,…'."
@@ -111,18 +112,6 @@ def read_entries(path: Path) -> pd.DataFrame:
     n = len(COLUMNS)
     cells = [[cell.strip() for cell in (line + [""] * n)[:n]] for line in lines]
     return pd.DataFrame(cells, columns=list(COLUMNS))
-
-
-def _lines(path: Path) -> list[list[str]]:
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    try:
-        return list(csv.reader(io.StringIO(text, newline="")))
-    except csv.Error as error:
-        raise BadInput(f"{path} is damaged ({error}); fetch it again.") from error
 
 
 def said_of(labels: pd.Series, known: LabelMap, path: Path) -> Said:
@@ -159,12 +148,18 @@ def _splits(raw: Path, names: pd.Series) -> list[str]:
     for file, part in (("train_val_list.txt", "train"), ("test_list.txt", "test")):
         for found in (raw / file, *sorted(raw.glob(f"*/{file}"))):
             if found.is_file():
-                hint.update(
-                    (Path(line.strip()).stem, part)
-                    for line in found.read_text("utf-8", "replace").splitlines()
-                )
+                hint.update((name, part) for name in _listed(found))
                 break
     return [hint.get(Path(name).stem, "") for name in names]
+
+
+def _listed(path: Path) -> set[str]:
+    """Return the images that a list of the owners names, one a line, without suffix."""
+    names = {Path(cells[0].strip()) for cells in textfile.rows(path)}
+    odd = sorted(str(name) for name in names if name.suffix.lower() not in tables.IMAGE_SUFFIXES)
+    if odd:
+        raise BadInput(f"{path} has the line {odd[0]!r}, which names no image; fetch it again.")
+    return {name.stem for name in names}
 
 
 def _boxes(raw: Path, image_ids: pd.Series, known: LabelMap) -> pd.DataFrame:
@@ -180,22 +175,28 @@ def _boxes(raw: Path, image_ids: pd.Series, known: LabelMap) -> pd.DataFrame:
         return empty_boxes()
     here, words, found = set(image_ids), _words(known), []
     # Nine header fields stand over rows of six values: the names in the header are of no use.
-    for line in _lines(path)[1:]:
-        if len(line) < 6 or not line[0].strip():
-            continue
-        image_id, native = Path(line[0].strip()).stem, line[1].strip()
-        try:
-            x, y, w, h = (float(cell) / BOX_PX for cell in line[2:6])
-        except ValueError as error:
+    for line in textfile.rows(path)[1:]:
+        image_id, native = Path(line[0].strip()).stem, (line + [""])[1].strip()
+        box = _box(line[2:6])
+        if box is None or not image_id:
             raise BadInput(
-                f"{path} has a box that is not four numbers: {line[:6]}; fetch it again."
-            ) from error
+                f"{path} has a box that is not four numbers inside an image: {line[:6]}; fetch it again."
+            )
         if plain(native) not in words:
             raise BadInput(f"{path} has a box of {native!r}; ChestX-ray14 has no such finding.")
         if image_id in here:
             labels = [rule.label for rule in known.rules_of(native) if rule.label]
-            found += [(image_id, label, x, y, w, h) for label in labels]
+            found += [(image_id, label, *box) for label in labels]
     return pd.DataFrame(found, columns=list(BOX_COLUMNS)) if found else empty_boxes()
+
+
+def _box(cells: list[str]) -> tuple[float, ...] | None:
+    """Return x, y, w and h as fractions of the image's sides; None where they are no box that touches the image."""
+    try:
+        x, y, w, h = (float(cell) / BOX_PX for cell in cells)
+    except ValueError:
+        return None
+    return (x, y, w, h) if 0 < w <= 1 and 0 < h <= 1 and -w < x < 1 and -h < y < 1 else None
 
 
 SITES.add("nih")(Nih())

@@ -102,7 +102,7 @@ def test_a_box_header_of_nine_fields_over_six_values_and_its_infiltrate_are_unde
         (b"h\n00000001_000.png,Gout,1,2,3,4\n", "has a box of 'Gout'"),
         (b"h\n00000001_000.png,Mass,1,2,3,four\n", "has a box that is not four numbers"),
         (b"h\n00000001_000.png,Mass\xf9,1,2,3,4\n", "has a box of 'Massù'"),
-        (b"h\n" + b"x" * 200_000, "is damaged"),
+        (b"h\n" + b"x" * 200_000, "is no table"),
     ],
 )
 def test_a_damaged_box_list_is_one_sentence(raw, data, sentence):
