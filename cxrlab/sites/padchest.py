@@ -75,8 +75,6 @@ class PadChest(Site):
         """
         need_folder(raw, self)
         known = labelmap.of(self.label_map, options.get("map", "narrow"))
-        labeller = fourteen.choice(options, "labeller", ("all", "physician"))
-        drop = _drop_of(options)
         seen = survey.look(raw)
         table, path = read_entries(raw, seen, self.expects)
         files, spare = find_files(seen.images, table)
@@ -87,26 +85,9 @@ class PadChest(Site):
         lists, at = read_lists(table["Labels"])
         said, remarks = said_of([words or [] for words in lists], known)
         view, shown = _views(table)
-
-        sieve = fourteen.Sieve(table["ImageID"])
-        sieve.drop(table["PatientID"] == "", "the table gives no patient")
-        bad = bad_files()
-        why = image_keys(table["ImageID"]).map(lambda key: bad.get(key, ""))
-        sieve.drop(why != "", why)
-        sieve.drop(files == "", fourteen.ABSENT)
-        sieve.drop((files != "") & files.duplicated(), "a second row for the same image")
-        sieve.drop(np.array([words is None for words in lists], bool)[at], "the labels are no list of words")
-        if labeller == "physician":
-            sieve.drop(
-                table["MethodLabel"].str.lower() != "physician",
-                "labelled by a model, not by a physician; option labeller=all keeps it",
-            )
         remarks = pd.Series(remarks, dtype=str).iloc[at].reset_index(drop=True)
-        for word in drop:
-            sieve.drop(
-                remarks.str.split("|").map(lambda found, word=word: word in found),
-                f"labelled {word!r}; the option drop keeps it",
-            )
+        sieve = _sift(table, files, remarks, options)
+        sieve.drop(np.array([words is None for words in lists], bool)[at], "the labels are no list of words")
         sieve.drop_views(options, view, shown)
 
         keep = np.flatnonzero(sieve.inside)
@@ -249,6 +230,30 @@ def said_of(lists: list[list[str]], known: LabelMap) -> tuple[Said, list[str]]:
         if names <= devices:
             codes[i, normal] = Evidence.NOT_ANNOTATED
     return Said(said.natives, codes), remarks
+
+
+def _sift(
+    table: pd.DataFrame, files: pd.Series, remarks: pd.Series, options: dict[str, Any]
+) -> fourteen.Sieve:
+    """Return which rows are in, apart from those whose labels or views speak against it."""
+    labeller = fourteen.choice(options, "labeller", ("all", "physician"))
+    sieve, bad = fourteen.Sieve(table["ImageID"]), bad_files()
+    why = image_keys(table["ImageID"]).map(lambda key: bad.get(key, ""))
+    sieve.drop(table["PatientID"] == "", "the table gives no patient")
+    sieve.drop(why != "", why)
+    sieve.drop(files == "", fourteen.ABSENT)
+    sieve.drop((files != "") & files.duplicated(), "a second row for the same image")
+    if labeller == "physician":
+        sieve.drop(
+            table["MethodLabel"].str.lower() != "physician",
+            "labelled by a model, not by a physician; option labeller=all keeps it",
+        )
+    for word in _drop_of(options):
+        sieve.drop(
+            remarks.str.split("|").map(lambda found: word in found),  # noqa: B023  # asked at once
+            f"labelled {word!r}; the option drop keeps it",
+        )
+    return sieve
 
 
 def _drop_of(options: dict[str, Any]) -> tuple[str, ...]:
