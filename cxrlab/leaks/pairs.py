@@ -64,7 +64,7 @@ def between(lab: Lab, a: Store, b: Store, on_step: Callable[[int], None] | None 
 def _compute(lab: Lab, a: Store, b: Store, on_step: Callable[[int], None] | None) -> Pairs:
     from cxrlab.leaks import near  # numba: a page that finds everything in the cache need not load it
 
-    one = a.site == b.site
+    one = a.path == b.path
     words_a = hashes.fingerprints(lab, a, on_step)
     words_b = words_a if one else hashes.fingerprints(lab, b, on_step)
     of_a = np.unique(a.rows["patient_id"], return_inverse=True)[1] if one else np.full(len(a), -1)
@@ -79,7 +79,7 @@ def is_there(lab: Lab, a: Store, b: Store) -> bool:
 
 
 def _path(lab: Lab, a: Store, b: Store) -> Path:
-    other = "itself" if a.site == b.site else b.digest  # two sites may hold the same
+    other = "itself" if a.path == b.path else b.digest  # two sites may hold the same
     return lab.copies(a.digest, other, f"{hashes.VERSION}.{VERSION}")
 
 
