@@ -15,7 +15,7 @@ from cxrlab import labelmap
 from cxrlab.errors import MissingInput
 from cxrlab.labelmap import LabelMap, Said
 from cxrlab.labels import NO_FINDING, Evidence
-from cxrlab.sites import tables
+from cxrlab.sites import fourteen, tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
 
@@ -43,14 +43,14 @@ class Covid(Site):
         table = tables.read_text_table(path)
         table.columns = [name.lower() for name in table.columns]  # early versions write Patientid
         tables.need_columns(table, ("patientid", "finding", "view", "filename"), path)
-        index = tables.ImageIndex(tables.list_images(path.parent))
-        found, quarantine = _usable(table, index)
+        below = path.parent.relative_to(raw)
+        lying = [(below / file).as_posix() for file in tables.list_images(path.parent)]
+        found, quarantine = _usable(table, lying)
         if not found:
             raise MissingInput(
                 f"{path} names {len(table):,} images but no frontal radiograph of them lies in {raw}."
             )
         rows = table.iloc[[i for i, _ in found]].reset_index(drop=True)
-        below = path.parent.relative_to(raw).as_posix()
         facts = pd.DataFrame(
             {
                 "image_id": [Path(file).name for _, file in found],
@@ -60,7 +60,7 @@ class Covid(Site):
                 "age_years": rows["age"].map(tables.age_years) if "age" in rows else np.nan,
                 "view": rows["view"].map(tables.view),
                 "native_label": rows["finding"],
-                "source_file": [file if below == "." else f"{below}/{file}" for _, file in found],
+                "source_file": [file for _, file in found],
             }
         )
         header = Header(
@@ -70,10 +70,10 @@ class Covid(Site):
         return translated(header, tables.finish_rows(facts), said, known, quarantine)
 
 
-def _usable(
-    table: pd.DataFrame, index: tables.ImageIndex
-) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
-    """Return (row, file) of every frontal radiograph that is here, and (file, reason) of every other row."""
+def _usable(table: pd.DataFrame, lying: list[str]) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
+    """Return (row, file) of every frontal radiograph that is here, and (file, reason) of every other row or file."""
+    index = tables.ImageIndex(lying)
+    named: set[str] = set()
     found: list[tuple[int, str]] = []
     quarantine: list[tuple[str, str]] = []
     seen: set[str] = set()
@@ -82,6 +82,8 @@ def _usable(
     for i, name in enumerate(table["filename"]):
         kind, shown = modality[i], table["view"][i]
         file = (index.find(f"{folder[i]}/{name}") or index.find(name)) if name else None
+        name = file or name or f"row {i + 2}"
+        named.add(name)
         if kind.lower() not in ("x-ray", "xray", ""):
             quarantine.append((name, f"modality {kind}, no radiograph"))
         elif shown.lower() not in FRONTAL | UNSAID:
@@ -95,7 +97,7 @@ def _usable(
         else:
             seen.add(file)
             found.append((i, file))
-    return found, quarantine
+    return found, quarantine + [(file, fourteen.NAMELESS) for file in lying if file not in named]
 
 
 def _studies(rows: pd.DataFrame) -> pd.Series:

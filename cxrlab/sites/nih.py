@@ -176,7 +176,8 @@ def _boxes(raw: Path, image_ids: pd.Series, known: LabelMap) -> pd.DataFrame:
     here, words, found = set(image_ids), _words(known), []
     # Nine header fields stand over rows of six values: the names in the header are of no use.
     for line in textfile.rows(path)[1:]:
-        image_id, native = Path(line[0].strip()).stem, (line + [""])[1].strip()
+        name, native = (cell.strip() for cell in [*line, ""][:2])
+        image_id = Path(name).stem
         box = _box(line[2:6])
         if box is None or not image_id:
             raise BadInput(

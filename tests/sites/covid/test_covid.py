@@ -34,8 +34,8 @@ def test_only_frontal_radiographs_are_kept_and_the_rest_is_explained(raw):
         f"images/{n}" for n in ("a.jpg", "b.jpeg", "c.png", "d.png", "e.png", "f.png")
     ]
     assert dict(found.quarantine) == {
-        "g.png": "view L, not frontal",
-        "h.png": "modality CT, no radiograph",
+        "images/g.png": "view L, not frontal",
+        "images/h.png": "modality CT, no radiograph",
         "gone.png": "the table names it but there is no such image",
     }
 
