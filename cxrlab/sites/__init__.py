@@ -15,6 +15,7 @@ from cxrlab.sites import (
     openi,
     padchest,
     phantom,
+    vindr,
 )
 from cxrlab.sites.base import SITES, Raw, Site
 
@@ -36,4 +37,5 @@ __all__ = [
     "openi",
     "padchest",
     "phantom",
+    "vindr",
 ]

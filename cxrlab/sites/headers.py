@@ -9,7 +9,7 @@ import datetime
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,18 @@ def _is_dicom(path: Path) -> bool:
 def facts_of(table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of `read` that go into a store as facts."""
     return table[list(FACTS)].reset_index(drop=True)
+
+
+def read_images(raw: Path, names: list[str]) -> pd.DataFrame:
+    """Return `read`'s table for images of which some are conversions; of those it is blank but for the file."""
+    table = pd.DataFrame([_blank(name) for name in names])
+    is_dicom = np.array([PurePosixPath(name).suffix.lower() in NAMED for name in names], bool)
+    if is_dicom.any():
+        found = read(raw, [name for name, yes in zip(names, is_dicom, strict=True) if yes])
+        table = table.astype({"age_years": float})
+        for column in found:
+            table.loc[is_dicom, column] = found[column].to_numpy()
+    return table
 
 
 def _blank(name: str) -> dict[str, Any]:
