@@ -18,6 +18,7 @@ from cxrlab.spec.parts import (
     Blank,
     ModelSpec,
     PreprocessSpec,
+    StrategySpec,
     Task,
     TrainingSpec,
     Uncertain,
@@ -26,7 +27,7 @@ from cxrlab.spec.parts import (
 from cxrlab.spec.text import digest, dumps
 
 __all__ = ["ADVANCED", "AnySpec", "Blank", "ImportSpec", "ImportedFile", "ModelSpec", "PreprocessSpec", "ScoreSpec",
-           "Spec", "StudySpec", "Task", "TrainSpec", "TrainingSpec", "Uncertain", "ViewSpec", "build", "digest", "dumps",
+           "Spec", "StrategySpec", "StudySpec", "Task", "TrainSpec", "TrainingSpec", "Uncertain", "ViewSpec", "build", "digest", "dumps",
            "read"]  # fmt: skip
 
 AnySpec = TrainSpec | ScoreSpec | StudySpec | ImportSpec

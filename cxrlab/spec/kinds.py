@@ -9,7 +9,16 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cxrlab.spec.parts import ADDED, ADVANCED, Frozen, ModelSpec, Task, TrainingSpec, ViewSpec
+from cxrlab.spec.parts import (
+    ADDED,
+    ADVANCED,
+    Frozen,
+    ModelSpec,
+    StrategySpec,
+    Task,
+    TrainingSpec,
+    ViewSpec,
+)
 from cxrlab.spec.text import digest
 
 
@@ -23,6 +32,7 @@ class TrainSpec(Frozen):
     view: ViewSpec
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
+    strategy: StrategySpec = Field(StrategySpec(), title="Strategy", json_schema_extra=ADDED)
     seed: int = Field(
         0, ge=0, title="Seed", description="Decides first weights, order of rows and augmentation."
     )
@@ -55,6 +65,38 @@ class TrainSpec(Frozen):
                 f"an autoencoder rebuilds grey values between 0 and 1, and {values!r} leaves that range; "
                 "choose 'site', 'minmax' or 'percentile' as grey values"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _strategy_fits(self) -> Self:
+        how = self.strategy
+        if (how.layers != "all" or how.head_epochs) and not how.start_from and self.model.weights == "none":
+            raise ValueError(
+                "strategy.layers and strategy.head_epochs fine-tune what was learnt before; name a run in "
+                "strategy.start_from or first weights in model.weights"
+            )
+        if how.head_epochs and how.layers == "head":
+            raise ValueError(
+                "strategy.head_epochs trains the head before the rest; with layers 'head' no rest moves"
+            )
+        if how.head_epochs >= self.training.epochs and how.head_epochs:
+            raise ValueError(
+                f"strategy.head_epochs is {how.head_epochs} of {self.training.epochs} epochs; leave some for the rest"
+            )
+        if how.heads == "by-site" and (len(self.view.source) < 2 or self.task != "labels"):
+            raise ValueError("strategy.heads 'by-site' needs several home sites and the task 'labels'")
+        if how.shares:
+            wrong = sorted(set(how.shares) ^ set(self.view.source))
+            if (
+                wrong
+                or not how.images
+                or abs(sum(how.shares.values()) - 1) > 1e-6
+                or min(how.shares.values()) < 0
+            ):
+                raise ValueError(
+                    "strategy.shares gives every home site its share of strategy.images, together 1; "
+                    f"found {how.shares} for {list(self.view.source)} and {how.images} images"
+                )
         return self
 
     @model_validator(mode="after")

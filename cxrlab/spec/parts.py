@@ -8,7 +8,7 @@ Field metadata serves three screens at once: `title` and `description` are help 
 in forms, `json_schema_extra={"advanced": True}` folds a field away, `{"unit": "px"}` is printed beside it.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,9 +17,14 @@ from cxrlab.labels import SHARED, VOCABULARY
 ADVANCED = {"advanced": True}
 # A field that older specs do not have: at its default it stays out of the canonical JSON, so old runs keep their names.
 ADDED = {"added": True}
-Task = Literal["labels", "normal", "autoencoder"]
+MORE = {**ADVANCED, **ADDED}
+Task = Literal["labels", "normal", "autoencoder", "moco"]
 Uncertain = Literal["ignore", "zeros", "ones", "zeros-lsr", "ones-lsr", "multiclass", "self-trained"]
 Blank = Literal["negative", "ignore"]
+
+
+def _options(title: str, description: str) -> Any:
+    return Field(default_factory=dict, title=title, description=description, json_schema_extra=MORE)
 
 
 class Frozen(BaseModel):
@@ -182,7 +187,37 @@ class TrainingSpec(Frozen):
         description="Peak of a cosine with warm-up; 1e-3 from random weights, 1e-4 for fine-tuning.",
     )
     weight_decay: float = Field(1e-2, ge=0, le=1, title="Weight decay", json_schema_extra=ADVANCED)
-    optimizer: Literal["adamw", "adam"] = Field("adamw", title="Optimizer", json_schema_extra=ADVANCED)
+    optimizer: str = Field("adamw", title="Optimizer", description="A name in cxrlab.choices.optimizers.")
+    optimizer_options: dict[str, Any] = _options(
+        "Optimizer's own", "What differs from the optimizer's defaults."
+    )
+    schedule: str = Field(
+        "cosine",
+        title="Schedule",
+        description="How the learning rate falls: a name in cxrlab.choices.schedules.",
+        json_schema_extra=MORE,
+    )
+    schedule_options: dict[str, Any] = _options(
+        "Schedule's own", "What differs from the schedule's defaults."
+    )
+    warm_up: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        title="Warm-up",
+        description="Share of all steps over which the learning rate rises.",
+        json_schema_extra=MORE,
+    )
+    loss: str = Field(
+        "bce", title="Loss", description="A name in cxrlab.choices.losses.", json_schema_extra=ADDED
+    )
+    loss_options: dict[str, Any] = _options("Loss's own", "What differs from the loss's defaults.")
+    sampling: str = Field(
+        "plain",
+        title="Sampling",
+        description="Which images an epoch shows: a name in cxrlab.choices.sampling.",
+        json_schema_extra=MORE,
+    )
     patience: int = Field(
         5,
         ge=1,
@@ -197,8 +232,84 @@ class TrainingSpec(Frozen):
         description="Positive weight min(negatives/positives, 10) a label.",
         json_schema_extra=ADVANCED,
     )
-    augment: Literal["none", "light"] = Field(
+    augment: str = Field(
         "light",
         title="Augmentation",
-        description="'light': shifts, rotations up to 10 degrees, zoom, exposure; no flips.",
+        description="A name in cxrlab.choices.augmentations; 'light': shifts, rotations up to 10 degrees, zoom, exposure.",
+    )
+    clip_norm: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        title="Clip gradients at",
+        description="Largest norm of a step's gradient; 0: not clipped.",
+        json_schema_extra=MORE,
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=256,
+        title="Parts a batch",
+        description="A batch goes through in so many parts, for less memory; batch norm sees the parts.",
+        json_schema_extra=MORE,
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        title="Precision",
+        description="'auto': bf16 where the hardware multiplies it, else fp32. Scoring is always fp32.",
+        json_schema_extra=MORE,
+    )
+    compile: bool = Field(
+        False,
+        title="Compile",
+        description="Compile the network first: worth it for long runs on a GPU.",
+        json_schema_extra=MORE,
+    )
+    select: Literal["auto", "val-macro-auroc", "val-macro-auprc", "val-loss", "val-mse", "last"] = Field(
+        "auto",
+        title="Choose the epoch by",
+        description="On home's validation rows. 'auto': macro AUROC, or reconstruction error for an autoencoder.",
+        json_schema_extra=MORE,
+    )
+
+
+class StrategySpec(Frozen):
+    """Strategy: where training starts, what it may move, how many labels it may see."""
+
+    start_from: str = Field(
+        "",
+        title="Start from",
+        description="Run whose network is fine-tuned; its home counts as seen.",
+        json_schema_extra=ADDED,
+    )
+    layers: Literal["all", "last-block", "head"] = Field(
+        "all", title="Layers", description="What may move.", json_schema_extra=ADDED
+    )
+    head_epochs: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        title="Head first",
+        description="Epochs that train the head alone before the rest may move (LP-FT).",
+        json_schema_extra={"unit": "epochs", **ADDED},
+    )
+    heads: Literal["shared", "by-site"] = Field(
+        "shared",
+        title="Heads",
+        description="'by-site': one encoder, a head for each home site; elsewhere their mean logit is the score.",
+        json_schema_extra=ADDED,
+    )
+    images: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        title="Label budget",
+        description="Train on so many images, patient by patient; 0: all.",
+        json_schema_extra={"unit": "images", **ADDED},
+    )
+    shares: dict[str, float] = Field(
+        default_factory=dict,
+        title="Shares",
+        description="Home site → its share of the budget; empty: as the sites are.",
+        json_schema_extra=MORE,
     )
