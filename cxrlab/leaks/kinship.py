@@ -55,10 +55,10 @@ TABLE: tuple[Kin, ...] = (
         "(BIMCV), so patients may be shared", f"{_RADIOGRAPHY}: \"padchest dataset\", linked to BIMCV-COVID19+", is_sure=False),
 )  # fmt: skip
 
-# Two releases of one dataset whose files are named differently, so that shared images are not seen by their names.
-RELEASES: tuple[Kin, ...] = (
-    Kin("vindr", "vindr", "PhysioNet's and Kaggle's VinDr-CXR hold the same images",
-        "Kaggle, VinBigData Chest X-ray Abnormalities Detection 2020: the images of VinDr-CXR"),
+# Datasets of which two stores may share patients that no name shows.
+TWICE: tuple[Kin, ...] = (
+    Kin("vindr", "vindr", "VinDr-CXR names no patients, and PhysioNet's and Kaggle's releases hold the same images, so "
+        "shared patients cannot be ruled out", "Kaggle, VinBigData Chest X-ray Abnormalities Detection 2020", is_sure=False),
 )  # fmt: skip
 
 
@@ -79,12 +79,13 @@ def _options(header: Header) -> dict[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
-def planted_of(header: Header) -> tuple[str, str]:
-    """Return (site, digest) of the store that this one was copied from; ("", "") for an original."""
-    planted = header.preprocess.get("planted")
-    if not isinstance(planted, dict):
-        return "", ""
-    return str(planted.get("from", "")), str(planted.get("from_digest", ""))
+def planted_of(header: Header) -> list[tuple[str, str]]:
+    """Return (site, digest) of the store that this one was copied from, of that one's origin, and so on; [] for originals."""
+    found, planted = [], header.preprocess.get("planted")
+    while isinstance(planted, dict):
+        found.append((str(planted.get("from", "")), str(planted.get("from_digest", ""))))
+        planted = planted.get("after")
+    return found
 
 
 def between_datasets(a: str, b: str) -> Kin | None:
@@ -98,10 +99,14 @@ def between_datasets(a: str, b: str) -> Kin | None:
 
 def are_copies(a: Header, digest_a: str, b: Header, digest_b: str) -> bool:
     """Return whether one store was planted from the other, or both from the same third."""
-    from_a, from_b = planted_of(a), planted_of(b)
-    a_of_b = from_a[1] == digest_b or from_a[0] == b.site
-    b_of_a = from_b[1] == digest_a or from_b[0] == a.site
-    return (from_a[0] != "" and (a_of_b or from_a == from_b)) or (from_b[0] != "" and b_of_a)
+    line_a, line_b = (
+        {(header.site, digest), *planted_of(header)} for header, digest in ((a, digest_a), (b, digest_b))
+    )
+    if not planted_of(a) and not planted_of(b):
+        return False
+    # A site that was ingested anew has another digest, and a store that was renamed another name.
+    by_name, by_digest = ({one[k] for one in line_a} & {one[k] for one in line_b} - {""} for k in (0, 1))
+    return bool(by_name or by_digest)
 
 
 def share_names(a: Header, digest_a: str, b: Header, digest_b: str) -> bool:
@@ -116,12 +121,5 @@ def of(a: Header, b: Header) -> Kin | None:
     """Return how two stores are related by the datasets that they were made from."""
     first, second = dataset_of(a), dataset_of(b)
     if first == second:
-        known = next((kin for kin in RELEASES if kin.a == first), None)
-        return known if known and _release(a) != _release(b) else None
+        return next((kin for kin in TWICE if kin.a == first), None)
     return between_datasets(first, second)
-
-
-def _release(header: Header) -> str:
-    """Return "kaggle" or "physionet", as a store's title, source or options say; "" where they do not."""
-    said = f"{header.title} {header.source} {_options(header)}".lower()
-    return next((name for name in ("kaggle", "physionet") if name in said), "")
