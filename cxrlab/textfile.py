@@ -194,6 +194,9 @@ def frame(path: Path, *, header: bool = True, usecols: Callable[[Any], bool] | N
             warnings.simplefilter("ignore", pd.errors.ParserWarning)
             table = _parse(path, kind, header, usecols)
     _check_end(path, kind)
+    for k, kind in enumerate(table.dtypes):
+        if kind.kind == "f":  # a column that no row reaches
+            table.isetitem(k, "")
     return table.fillna("").astype(str)
 
 

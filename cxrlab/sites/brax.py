@@ -73,7 +73,7 @@ class Brax(Site):
                 "source_file": file,
             }
         )
-        sieve = fourteen.Sieve(named)
+        sieve = fourteen.Sieve(named, file)
         sieve.drop(file == "", fourteen.ABSENT)
         sieve.drop(file.duplicated(), "a second row for the same image")
         sieve.drop(facts["patientid"] == "", "the table gives no patient")
@@ -140,7 +140,8 @@ def _ids(paths: pd.Series) -> pd.Series:
     """Return an id an image: its file's name, or with its folders where names alone are not unique."""
     whole = _key(paths.str.replace(r"(?i)(\.png|\.dcm).*$", r"\1", regex=True))
     last = fourteen.groups(whole, r"([^/]+)$")[0]
-    return last if last.is_unique else whole.str.replace("/", "_")
+    different = last[~whole.duplicated()]  # rows may come twice
+    return last if different.is_unique else whole.str.replace("/", "_")
 
 
 SITES.add("brax")(Brax())

@@ -186,6 +186,7 @@ def sift(
         raise MissingInput(
             f"the tables name {len(file):,} images but none of them lies beside or below; expected {expects}."
         )
+    sieve.found(file)
     sieve.drop(file == "", fourteen.ABSENT)
     sieve.drop(image_id.duplicated(), "a second row for the same image, in " + entries.facts["table"])
     sieve.drop(entries.faults != "", entries.faults)
@@ -250,7 +251,8 @@ def gather(
     codes = codes[inside]
     if (codes == Evidence.NOT_ANNOTATED).all():
         raise BadInput(
-            f"none of the {len(codes):,} images of {plugin.name} that lie here has a row of labels."
+            f"none of the {len(codes):,} images of {plugin.name} that lie here has a row of labels in the table of labels; "
+            "fetch that table again, or the images that it names."
         )
     rows = tables.finish_rows(rows[inside].assign(native_label=fourteen.words(codes)))
     header = Header(

@@ -193,10 +193,18 @@ def choice(options: dict[str, Any], name: str, allowed: Sequence[str]) -> str:
 class Sieve:
     """Which rows are still in, and why the others are not. A row leaves once, for the first reason found."""
 
-    def __init__(self, names: pd.Series) -> None:
+    def __init__(self, names: pd.Series, files: pd.Series | None = None) -> None:
+        """Args: names, (N,) what the table calls each row; files, (N,) its file, "" where there is none."""
         self.names = names.reset_index(drop=True)
+        self.names = self.names.mask(self.names == "", [f"row {i + 2}" for i in range(len(names))])
+        if files is not None:
+            self.found(files)
         self.inside = np.ones(len(names), bool)
         self.out: list[tuple[str, str]] = []
+
+    def found(self, files: pd.Series) -> None:
+        """Call each row by its file where it has one, so that what was left out can be looked at."""
+        self.names = files.reset_index(drop=True).where(files.to_numpy() != "", self.names)
 
     def drop(self, where: "np.ndarray | pd.Series", reason: "str | pd.Series") -> None:
         """Leave out the rows at `where`, (N,) bool, for one reason or one each, (N,) text."""

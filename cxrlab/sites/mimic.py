@@ -86,7 +86,7 @@ class Mimic(Site):
                 "source_file": file,
             }
         )
-        sieve = fourteen.Sieve(image_id)
+        sieve = fourteen.Sieve(image_id, file)
         sieve.drop(file == "", fourteen.ABSENT)
         sieve.drop(image_id.duplicated(), "a second row for the same image")
         sieve.drop(images["subject_id"] == "", "the table gives no patient")

@@ -63,7 +63,7 @@ class OpenI(Site):
             raise MissingInput(
                 f"{raw} holds reports of {len(entries):,} images but none of the images; openi expects {self.expects}."
             )
-        sieve = fourteen.Sieve(entries["image"])
+        sieve = fourteen.Sieve(entries["image"], files)
         sieve.drop(files == "", fourteen.ABSENT)
         sieve.drop(files.duplicated(), "a second row for the same image")
         view = fourteen.by_unique(entries["projection"], tables.view)

@@ -237,7 +237,7 @@ def _sift(
 ) -> fourteen.Sieve:
     """Return which rows are in, apart from those whose labels or views speak against it."""
     labeller = fourteen.choice(options, "labeller", ("all", "physician"))
-    sieve, bad = fourteen.Sieve(table["ImageID"]), bad_files()
+    sieve, bad = fourteen.Sieve(table["ImageID"], files), bad_files()
     why = image_keys(table["ImageID"]).map(lambda key: bad.get(key, ""))
     sieve.drop(table["PatientID"] == "", "the table gives no patient")
     sieve.drop(why != "", why)
