@@ -15,6 +15,7 @@ from cxrlab.sites import (
     openi,
     padchest,
     phantom,
+    rsna,
     vindr,
 )
 from cxrlab.sites.base import SITES, Raw, Site
@@ -37,5 +38,6 @@ __all__ = [
     "openi",
     "padchest",
     "phantom",
+    "rsna",
     "vindr",
 ]

@@ -87,6 +87,15 @@ def facts_of(table: pd.DataFrame) -> pd.DataFrame:
     return table[list(FACTS)].reset_index(drop=True)
 
 
+def by_stem(images: list[str]) -> dict[str, str]:
+    """Return file name without suffix, in small letters → file; of a DICOM file and its conversion the DICOM file."""
+    ranked = sorted(images, key=lambda path: PurePosixPath(path).suffix.lower() not in NAMED)
+    found: dict[str, str] = {}
+    for path in ranked:
+        found.setdefault(PurePosixPath(path).stem.lower(), path)
+    return found
+
+
 def read_images(raw: Path, names: list[str]) -> pd.DataFrame:
     """Return `read`'s table for images of which some are conversions; of those it is blank but for the file."""
     table = pd.DataFrame([_blank(name) for name in names])

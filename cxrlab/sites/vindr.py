@@ -76,7 +76,7 @@ class Vindr(Site):
         known = labelmap.of(self.label_map, options.get("map", "narrow"))
         seen = survey.look(raw)
         said, kaggle = _read_tables(raw, seen, self.expects)
-        files = _by_id(seen.images)
+        files = headers.by_stem(seen.images)
         ids = said.readings["image_id"].drop_duplicates()
         here = ids[ids.isin(files)].reset_index(drop=True)
         if here.empty:
@@ -213,15 +213,6 @@ def _kaggle(table: pd.DataFrame, path: Path) -> Tables:
     readings = one.rename(columns={"rad_id": "reader"}).assign(split="train")
     # A reader who saw nothing in an image where others did leaves no row: the vote is out of three all the same.
     return Tables(readings, Said(KAGGLE, codes), _corners(table), READERS)
-
-
-def _by_id(images: list[str]) -> dict[str, str]:
-    """Return image_id → file; of a DICOM file and its conversion the DICOM file."""
-    ranked = sorted(images, key=lambda path: PurePosixPath(path).suffix.lower() not in headers.NAMED)
-    found: dict[str, str] = {}
-    for path in ranked:
-        found.setdefault(PurePosixPath(path).stem.lower(), path)
-    return found
 
 
 def _words(readings: votes.Readings, codes: np.ndarray, natives: tuple[str, ...]) -> list[str]:
