@@ -62,6 +62,10 @@ class RunPaths:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def kept(self) -> Path:  # written by train: the best network of a run that broke
+        return self.folder / "kept.safetensors"
+
+    @property
     def last(self) -> Path:  # written by train, to resume
         return self.folder / "last.ckpt"
 
@@ -141,6 +145,10 @@ class Lab:
         """What `site` was read from. Raises BadInput for an unsafe name."""
         files.check_name(site, "site")
         return self.root / "sources" / f"{site}.json"
+
+    @property
+    def weights(self) -> Path:  # a person's: hub weights for a machine without a network, TAG.safetensors or TAG.pth
+        return self.root / "weights"
 
     @property
     def threshold_sets(self) -> Path:  # named sets that a person saved

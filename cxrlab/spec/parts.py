@@ -148,11 +148,21 @@ class ViewSpec(Frozen):
 class ModelSpec(Frozen):
     """Model: the network and where its first weights come from."""
 
-    name: str = Field("densenet121", title="Network", description="A name in cxrlab.models.MODELS.")
+    name: str = Field(
+        "densenet121",
+        title="Network",
+        description="A name in cxrlab.choices.networks, or timm:NAME for any other of timm's.",
+    )
     weights: str = Field(
         "none",
         title="First weights",
-        description="'none' (random), 'hub' (needs a network), or the path of a .safetensors file.",
+        description="'none' (random), 'hub' (needs a network), or the path of a .safetensors or .pth file.",
+    )
+    allow_noncommercial: bool = Field(
+        False,
+        title="Non-commercial weights",
+        description="Take first weights whose licence is not free for every use; the run says which it is.",
+        json_schema_extra={**ADVANCED, **ADDED},
     )
     latent_units: int = Field(
         128,
