@@ -27,6 +27,7 @@ TAIL = 2**16  # bytes; an even number, because UTF-16 has two a letter
 _GZIP = b"\x1f\x8b"
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig"}
 _OTHERS = (
+    (codecs.BOM_UTF32_LE, "is UTF-32; save it as UTF-8"),
     (b"PK\x03\x04", "is a ZIP file or a workbook; unpack it, or save it as comma-separated values"),
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook; save it as comma-separated values"),
     (b"version https://git-lfs", "is a Git LFS pointer, not the file; fetch it with `git lfs pull`"),

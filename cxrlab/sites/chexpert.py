@@ -247,7 +247,7 @@ def gather(
     """Return a Raw of the rows that are `inside`, (N,) bool, with the labels translated; facts are not yet all."""
     if not inside.any():
         common = "; ".join(sorted({reason for _, reason in quarantine})[:3])
-        raise BadInput(f"no image of {plugin.name} is left: {common}.")
+        raise BadInput(f"no image of {plugin.name} is left: {common}; expected {plugin.expects}.")
     codes = codes[inside]
     if (codes == Evidence.NOT_ANNOTATED).all():
         raise BadInput(
