@@ -50,6 +50,7 @@ class Rsna(Site):
         boxed = _boxed(raw, seen, self.expects)
         classes, quarantine = _classes(raw, seen, boxed)
         files = headers.by_stem(seen.images)
+        quarantine = [(files.get(name, name), reason) for name, reason in quarantine]
         here = classes.index[classes.index.isin(files)]
         if here.empty:
             raise MissingInput(
