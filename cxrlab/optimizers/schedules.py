@@ -89,7 +89,8 @@ def cosine(options: CosineOptions, along: float, values: Sequence[float], lower_
 @_schedule("step")
 def stairs(options: StepOptions, along: float, values: Sequence[float], lower_is_better: bool) -> float:
     """Return the share of the peak: options.drops equal stairs down. He 2016, arXiv:1512.03385."""
-    return options.factor ** min(options.drops, int(along * (options.drops + 1)))
+    # A third of the way must be a third, whatever division made of it.
+    return options.factor ** min(options.drops, int(along * (options.drops + 1) + 1e-9))
 
 
 @_schedule("plateau")
