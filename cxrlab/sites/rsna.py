@@ -103,7 +103,7 @@ def _boxed(raw: Path, seen: survey.Survey, expects: str) -> pd.DataFrame:
     if target.isna().any():
         i = int(target.isna().argmax())
         raise BadInput(f"{path} has the Target {table['Target'][i]!r} in row {i + 2}; expected 0 or 1.")
-    sides = table[list(SIDES)].apply(pd.to_numeric, errors="coerce")
+    sides = table[list(SIDES)].apply(lambda column: tables.numbers(column, path))
     return pd.concat([table[["patientId"]], sides, target.rename("target")], axis=1)
 
 

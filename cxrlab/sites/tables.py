@@ -146,6 +146,22 @@ class ImageIndex:
         return None
 
 
+def numbers(column: pd.Series, path: Path) -> pd.Series:
+    """Return a column of text as float64, NaN where a cell is blank or says nan.
+
+    Raises:
+        BadInput: a cell is neither blank nor a number.
+    """
+    made = pd.to_numeric(column.str.strip(), errors="coerce")
+    odd = made.isna() & ~column.str.strip().str.lower().isin(("", "nan"))
+    if odd.any():
+        i = int(odd.to_numpy().argmax())
+        raise BadInput(
+            f"{path} has {column.iloc[i]!r} under {column.name!r} in row {i + 2}; expected a number."
+        )
+    return made.astype(float)
+
+
 def age_years(text: str) -> float:
     """Return an age in years from "58", "058Y", "011M" or "003D"; NaN when blank, unreadable or above 120.
 

@@ -186,13 +186,13 @@ def _boxes_of(raw: Path, seen: survey.Survey, split: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["image_id", "class_name", *CORNERS])
     table = tables.read_text_table(raw / paths[0])
     tables.need_columns(table, ("image_id", "class_name", *CORNERS), raw / paths[0])
-    return _corners(table)
+    return _corners(table, raw / paths[0])
 
 
-def _corners(table: pd.DataFrame) -> pd.DataFrame:
+def _corners(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     made = table[["image_id", "class_name"]].assign(image_id=table["image_id"].str.lower())
     for name in CORNERS:
-        made[name] = pd.to_numeric(table[name], errors="coerce") if name in table else np.nan
+        made[name] = tables.numbers(table[name], path) if name in table else np.nan
     return made.dropna().reset_index(drop=True)
 
 
@@ -212,7 +212,7 @@ def _kaggle(table: pd.DataFrame, path: Path) -> Tables:
     codes[at, column.to_numpy()] = Evidence.POSITIVE
     readings = one.rename(columns={"rad_id": "reader"}).assign(split="train")
     # A reader who saw nothing in an image where others did leaves no row: the vote is out of three all the same.
-    return Tables(readings, Said(KAGGLE, codes), _corners(table), READERS)
+    return Tables(readings, Said(KAGGLE, codes), _corners(table, path), READERS)
 
 
 def _words(readings: votes.Readings, codes: np.ndarray, natives: tuple[str, ...]) -> list[str]:

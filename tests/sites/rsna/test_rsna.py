@@ -136,6 +136,9 @@ def test_a_word_that_the_challenge_does_not_have_is_refused(raw):
     path.write_text(text.replace("0004-ab,,,,,0", "0004-ab,,,,,2"))
     with pytest.raises(BadInput, match="the Target '2' in row 4; expected 0 or 1"):
         SITE.read(raw, "here", {})
+    path.write_text(text.replace("0004-aa,8.0", "0004-aa,wide"))
+    with pytest.raises(BadInput, match="has 'wide' under 'x' in row 2; expected a number"):
+        SITE.read(raw, "here", {})
     path.write_text(text)
     path = raw / "stage_2_detailed_class_info.csv"
     path.write_text(path.read_text().replace("0004-ab,Normal", "0004-ab,Fine"))
