@@ -16,6 +16,7 @@ from cxrlab import ingest, privacy, store
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.intake import imports, origin
 from cxrlab.paths import Lab
+from cxrlab.progress import Progress
 from cxrlab.sites import SITES
 from cxrlab.store import BOX_COLUMNS
 
@@ -117,6 +118,23 @@ def test_a_cut_tie_stays_cut_and_asking_again_does_nothing(raw, tmp_path):
     lab.private_table("here").unlink()
     again = ingest.ingest(lab, "dicom", raw, "here", px=32, workers=1)
     assert again.already and again.digest == first.digest and not lab.private_table("here").exists()
+
+
+def test_an_interrupted_ingest_is_taken_up_and_gives_the_same_store(raw, tmp_path):
+    class Pulled(Progress):
+        def stage(self, name, of=0):
+            if name == "write":
+                raise KeyboardInterrupt
+            super().stage(name, of)
+
+    lab = Lab(tmp_path / "lab")
+    with pytest.raises(KeyboardInterrupt):
+        ingest.ingest(lab, "dicom", raw, "here", px=32, workers=1, progress=Pulled())
+    assert not lab.store("here").exists()
+    done = ingest.ingest(lab, "dicom", raw, "here", px=32, workers=1)
+    whole = ingest.ingest(lab, "dicom", raw, "whole", px=32, workers=1)
+    assert done.n_resumed == 10 and done.digest == whole.digest
+    assert not list(lab.stores.glob("*.staging"))
 
 
 def test_with_another_salt_it_is_another_store(raw, tmp_path):
