@@ -98,7 +98,7 @@ def header(path: Path) -> pydicom.Dataset:
     except FileNotFoundError as error:
         raise BadInput("there is no such file") from error
     except InvalidDicomError as error:
-        raise BadInput("the file is named as DICOM but is none") from error
+        raise BadInput("the file is no DICOM, or its beginning is lost") from error
     except BROKEN as error:
         raise BadInput(f"the DICOM's header is damaged ({type(error).__name__})") from error
 
@@ -155,7 +155,7 @@ def _open(data: bytes) -> pydicom.Dataset:
     try:
         return pydicom.dcmread(BytesIO(data), force=data[128:132] != b"DICM")
     except InvalidDicomError as error:
-        raise BadInput("the file is named as DICOM but is none") from error
+        raise BadInput("the file is no DICOM, or its beginning is lost") from error
     except BROKEN as error:
         raise BadInput(f"the DICOM's header is damaged ({type(error).__name__})") from error
 

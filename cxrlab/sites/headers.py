@@ -18,7 +18,7 @@ import pydicom
 from pydicom.uid import UID
 
 from cxrlab.errors import BadInput
-from cxrlab.images import dicom
+from cxrlab.images import decode, dicom
 from cxrlab.sites import tables
 
 NAMED = frozenset((".dcm", ".dicom", ".dic"))
@@ -57,13 +57,15 @@ def read(raw: Path, names: list[str]) -> pd.DataFrame:
 def list_dicom(folder: Path) -> list[str]:
     """Return the DICOM files below `folder`, relative, with forward slashes, sorted, whatever their names.
 
-    A file is DICOM when it is named so or begins so. DICOMDIR, the index of a disc, is none; hidden files are not seen.
+    A file is DICOM when it is named so or begins so. One without a suffix may be a damaged one and is listed too: to be
+    left out with a reason is better than to vanish. DICOMDIR, the index of a disc, is none; hidden files are not seen.
     """
     found: list[str] = []
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__MACOSX" and not name.startswith(".")]
         below = Path(here).relative_to(folder).as_posix()
         prefix = "" if below == "." else below + "/"
+        tables.check_file_names(here, names)
         found += [prefix + name for name in names if not name.startswith(".") and name.upper() != "DICOMDIR"]
     with ThreadPoolExecutor(READERS) as pool:
         yes = list(pool.map(lambda name: _is_dicom(folder / name), found))
@@ -71,12 +73,14 @@ def list_dicom(folder: Path) -> list[str]:
 
 
 def _is_dicom(path: Path) -> bool:
-    if path.suffix.lower() in NAMED:
+    # 1.2.840.113 has no suffix either.
+    if path.suffix.lower() in NAMED or not path.suffix.strip(".0123456789"):
         return True
     try:
+        decode.size_of(path)
         with path.open("rb") as opened:
             start = opened.read(132)
-    except OSError:
+    except (OSError, BadInput):
         return False  # a pipe, a broken link: nothing says that it is an image
     # Without a preamble a file begins with its first group, 0002 or 0008, and a small element number.
     return start[128:] == b"DICM" or (start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00")
@@ -154,7 +158,7 @@ def _one(raw: Path, name: str) -> dict[str, Any]:
     )
     row["has_image"] = row["width"] > 0 and row["height"] > 0
     if not (row["has_image"] or row["sop"] or row["modality"]):
-        row["wrong"] = "the file is named as DICOM but is none"
+        row["wrong"] = "the file is no DICOM, or its beginning is lost"
     return row
 
 

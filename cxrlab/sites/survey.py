@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxrlab.sites.tables import IMAGE_SUFFIXES
+from cxrlab.sites.tables import IMAGE_SUFFIXES, check_file_names
 
 TABLES = (".csv", ".csv.gz")
 
@@ -37,6 +37,7 @@ def look(folder: Path) -> Survey:
         folders[:] = [name for name in folders if name != "__MACOSX" and not name.startswith(".")]
         below = here[len(root) :].replace(os.sep, "/").strip("/")
         prefix = below + "/" if below else ""
+        check_file_names(here, names)
         for name in names:
             if name.startswith("."):
                 continue

@@ -90,6 +90,16 @@ def find_file(raw: Path, names: Iterable[str], expects: str) -> Path:
     raise MissingInput(f"{raw} holds no {' or '.join(names)}; this dataset expects {expects}")
 
 
+def check_file_names(folder: str, names: Iterable[str]) -> None:
+    """Raise BadInput for a name that is no text: nothing that a store or a table holds could mean it."""
+    for name in (folder, *names):
+        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise BadInput(
+                f"{folder} holds the name {shown!r}, which is not UTF-8; rename it, for example with convmv."
+            )
+
+
 def list_images(folder: Path) -> list[str]:
     """Return the image files below `folder`, relative, with forward slashes, sorted; hidden ones and Mac shadows not."""
     found: list[str] = []
@@ -97,6 +107,7 @@ def list_images(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if name != "__MACOSX" and not name.startswith(".")]
         below = Path(here).relative_to(folder).as_posix()
         prefix = "" if below == "." else below + "/"
+        check_file_names(here, names)
         found += [
             prefix + name
             for name in names

@@ -66,7 +66,7 @@ def test_a_reason_names_no_word_of_a_header_that_is_not_in_a_closed_list(folder)
 
 def test_a_file_that_is_only_named_dicom_is_left_out(folder):
     reasons = dict(SITE.read(folder, "here", {}).quarantine)
-    assert reasons["Gruber broken.dcm"] == "the file is named as DICOM but is none"
+    assert reasons["Gruber broken.dcm"] == "the file is no DICOM, or its beginning is lost"
 
 
 @pytest.mark.parametrize(
