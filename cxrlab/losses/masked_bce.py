@@ -9,7 +9,27 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from cxrlab.choices import NoOptions
+from cxrlab.losses.base import Loss, mean_over_labels, plug_in, settle
+
 LARGEST_WEIGHT = 10.0  # beyond it a handful of positives steers every step
+
+
+@plug_in("bce")
+class MaskedBce(Loss):
+    """`masked_bce` as a plug-in."""
+
+    def __init__(self, options: NoOptions, n_labels: int) -> None:
+        super().__init__()
+
+    def cells(self, z: torch.Tensor, t: torch.Tensor, pos_weight: torch.Tensor) -> torch.Tensor:
+        """Return what each cell costs."""
+        return cross_entropy(z, t, pos_weight)
+
+
+def cross_entropy(z: torch.Tensor, t: torch.Tensor, pos_weight: torch.Tensor) -> torch.Tensor:
+    """Return (N, L): −w·t·log σ(z) − (1 − t)·log(1 − σ(z))."""
+    return functional.binary_cross_entropy_with_logits(z, t, pos_weight=pos_weight, reduction="none")
 
 
 def masked_bce(logit: torch.Tensor, target: torch.Tensor, pos_weight: torch.Tensor) -> torch.Tensor:
@@ -27,22 +47,8 @@ def masked_bce(logit: torch.Tensor, target: torch.Tensor, pos_weight: torch.Tens
     Returns:
         A scalar float32; 0 with no gradient when the batch knows nothing.
     """
-    loss = functional.binary_cross_entropy_with_logits(
-        logit.float(), torch.nan_to_num(target), pos_weight=pos_weight, reduction="none"
-    )
-    return mean_over_labels(loss, ~torch.isnan(target))
-
-
-def mean_over_labels(loss: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Return the mean over labels of the mean over their known rows; labels that no row knows are left out.
-
-    Args:
-        loss: (N, L) float32, finite.
-        known: (N, L) bool.
-    """
-    n = known.sum(dim=0)
-    a_label = (loss * known).sum(dim=0) / n.clamp(min=1)
-    return a_label.sum() / (n > 0).sum().clamp(min=1)
+    z, t, known = settle(logit, target)
+    return mean_over_labels(cross_entropy(z, t, pos_weight), known)
 
 
 def positive_weight(y_true: np.ndarray, balance: bool) -> np.ndarray:

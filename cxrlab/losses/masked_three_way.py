@@ -10,7 +10,7 @@ Source: Irvin 2019, arXiv:1901.07031 (U-MultiClass): a softmax over three classe
 import torch
 from torch.nn import functional
 
-from cxrlab.losses.masked_bce import mean_over_labels
+from cxrlab.losses.base import mean_over_labels
 from cxrlab.models import heads
 
 
