@@ -8,19 +8,26 @@ Never: any other room of this package.
 LONGEST = 1200  # characters; a cell or a name that is longer than any sentence is quoted in part
 
 
+def shown(text: str) -> str:
+    r"""Return `text` on one line; what it quotes of a file can neither steer a terminal nor fill a page.
+
+    >>> shown("a.csv has the column 'a\x1b[2J\n\ud800b'; rename it.")
+    "a.csv has the column 'a�[2J �b'; rename it."
+    """
+    text = " ".join(text.split())
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 class CxrlabError(Exception):
     """A condition that the user can mend; its text is one clear sentence with the remedy."""
 
     def __str__(self) -> str:
-        r"""Return the sentence on one line; what it quotes of a file can neither steer a terminal nor fill a page.
-
-        >>> str(BadInput("a.csv has the column 'a\x1b[2J\n\ud800b'; rename it."))
-        "a.csv has the column 'a�[2J �b'; rename it."
-        """
-        text = " ".join(super().__str__().split())
-        if len(text) > LONGEST:
-            text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
-        return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+        """Return the sentence as `shown`."""
+        return shown(super().__str__())
 
 
 class BadInput(CxrlabError):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrlab.errors import BadInput
+from cxrlab.errors import BadInput, shown
 from cxrlab.images import decode
 from cxrlab.labels import Evidence
 from cxrlab.sites import SITES, Raw, Site
@@ -53,6 +53,7 @@ def read(dataset: str, raw: Path, site: str, options: dict[str, Any]) -> Raw:
     found = plugin.read(raw, site, options)
     if len(found.rows) == 0:
         raise BadInput(f"nothing in {raw} can be used{why(found.quarantine)}; expected {plugin.expects}.")
+    found.quarantine = [(file, shown(reason)) for file, reason in found.quarantine]
     return found
 
 
