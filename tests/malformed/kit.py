@@ -6,11 +6,12 @@ import importlib.util
 import io
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,9 @@ def fakeable() -> list[str]:
 
 
 def private(site: str) -> bool:
-    return SITES[site].private
+    """Return whether a site's names are replaced before a store is written."""
+    hides = getattr(SITES[site], "hides_names", None)
+    return hides({}) if hides else SITES[site].private
 
 
 @contextlib.contextmanager
@@ -53,7 +56,7 @@ def clock(seconds: int = SECONDS) -> Iterator[None]:
 
     old = signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)
-    faulthandler.dump_traceback_later(3 * seconds, exit=True)
+    faulthandler.dump_traceback_later(3 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
@@ -68,7 +71,7 @@ class Here:
     def __init__(self, dataset: str, n: int, *, plain: bool = False) -> None:
         self._site = None if plain else SITES[dataset]
 
-    def __enter__(self) -> "Here":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -110,12 +113,16 @@ def say(*words: object, seconds: int = SECONDS) -> Outcome:
 def check_sentence(done: Outcome, *names: str) -> None:
     """Assert that a refusal is one clear sentence that names one of `names`, each a part of a path."""
     said = done.sentence
-    progress = [line for line in done.err.strip().splitlines()[:-1] if not line.startswith(("decode ", "write ", "read "))]
+    progress = [
+        line
+        for line in done.err.strip().splitlines()[:-1]
+        if not line.startswith(("decode ", "write ", "read "))
+    ]
     assert not progress, f"more than one line: {done.err}"
     assert 20 < len(said) <= LONGEST, f"{len(said)} characters: {said[:2000]}"
     assert "Traceback" not in done.err and "<class" not in said and "object at 0x" not in said, said
     assert said.isprintable(), f"unprintable: {said!r}"
-    assert any(name in said for name in names), f"names none of {names}: {said}"
+    assert any(name.lower() in said.lower() for name in names), f"names none of {names}: {said}"
 
 
 @dataclass
@@ -144,7 +151,12 @@ def look(lab: Lab, site: str, dataset: str, raw: Path) -> Made:
     said = pd.DataFrame(opened.evidence, index=rows["image_id"], columns=list(opened.header.labels))
     pixels = {name: opened.image(i).tobytes() for i, name in enumerate(rows["source_file"])}
     named = {*rows["source_file"], *(name for name, _ in left_out)}
-    return Made(rows, said, left_out, lost(tables.list_images(raw), named), pixels)
+    return Made(rows, said, left_out, lost(pictures_of(raw), named), pixels)
+
+
+def pictures_of(raw: Path) -> list[str]:
+    """Return the files of a raw folder that are images of a chest; a mask belongs to its image."""
+    return [name for name in tables.list_images(raw) if "masks" not in PurePosixPath(name).parts]
 
 
 def lost(files: list[str], named: set[str]) -> list[str]:
@@ -167,3 +179,14 @@ def _end(name: str, k: int) -> str:
     """Return the last k parts of a path, without suffix and case."""
     parts = PurePosixPath(name.replace("\\", "/").lower()).parts[-k:]
     return "/".join((*parts[:-1], PurePosixPath(parts[-1]).stem)) if parts else ""
+
+
+def check_reason(reason: str) -> None:
+    """Assert that a quarantine's reason is a short, printable text."""
+    assert 5 < len(reason) <= LONGEST and reason.isprintable(), repr(reason[:500])
+    assert "Traceback" not in reason and "<class" not in reason and "object at 0x" not in reason, reason
+
+
+def named(file: str, left_out: list[tuple[str, str]]) -> bool:
+    """Return whether a quarantine speaks of `file`."""
+    return not lost([file], {name for name, _ in left_out})
