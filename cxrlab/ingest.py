@@ -90,7 +90,7 @@ def ingest(
         if found.label_map is not None:
             settings["map"] = found.label_map.to_json()
         recipe = _recipe(found, settings)
-        names = privacy.Pseudonyms(privacy.salt(lab)) if SITES[dataset].private else None
+        names = privacy.Pseudonyms(privacy.salt(lab)) if SITES[dataset].hides_names(options) else None
         if names is not None:
             # A plain digest of names would let anyone test a guess; with another salt it is another store.
             recipe, settings["options"] = names.of("recipe", recipe), names.options(options)

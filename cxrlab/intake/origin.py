@@ -50,7 +50,7 @@ def real_name(lab: Lab, site: str, origin: Origin, file: str) -> str:
     Raises:
         MissingInput: the private table is gone, or does not know the file.
     """
-    if origin.dataset not in SITES or not SITES[origin.dataset].private:
+    if origin.dataset not in SITES or not SITES[origin.dataset].hides_names(origin.options):
         return file
     return os.path.relpath(privacy.file_behind(lab, site, file), origin.raw)
 
@@ -65,6 +65,10 @@ def thumbnail(origin: Origin, file: str, px: int) -> np.ndarray:
     raw, name = Path(origin.raw), PurePosixPath(file)
     if not raw.exists():
         raise MissingInput("the raw folder is gone")
-    if name.is_absolute() or ".." in name.parts or not (raw / name).is_file():
+    try:
+        is_here = not name.is_absolute() and ".." not in name.parts and (raw / name).is_file()
+    except OSError:  # a name that is longer than any file's
+        is_here = False
+    if not is_here:
         raise MissingInput("no file of this name in the raw folder")
     return decode.fit(SITES[origin.dataset].image(raw, file), px)

@@ -104,6 +104,10 @@ class Site:
         shared = {"map": "the label map: narrow (default), broad, or the path of an edited copy"}
         return {**self.options, **(shared if self.label_map else {})}
 
+    def hides_names(self, options: dict[str, Any]) -> bool:
+        """Whether names, numbers and paths are replaced before a store of these options is written."""
+        return self.private or options.get("names") == "hide"
+
     @property
     def is_plain(self) -> bool:
         """Whether its images are ordinary files without masks, which any process can decode."""

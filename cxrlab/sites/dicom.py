@@ -16,7 +16,7 @@ from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
 from cxrlab.images import decode
 from cxrlab.labels import NO_FINDING, Evidence
-from cxrlab.sites import columns, headers, tables
+from cxrlab.sites import columns, tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import Header
 
@@ -77,6 +77,8 @@ class Dicom(Site):
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read every header, then the table where there is one."""
+        from cxrlab.sites import headers  # pydicom is slow to import
+
         need_folder(raw, self)
         names = headers.list_dicom(raw)
         if not names:
@@ -196,6 +198,8 @@ def _match(
 
 def _files_of(found: pd.DataFrame, key: str) -> dict[str, list[int]]:
     """Return small-letter key → the rows of `found` that it may mean; a file's name that several have means none."""
+    from cxrlab.sites import headers  # pydicom is slow to import
+
     of: dict[str, list[int]] = {}
     if key != "file":
         for i, text in enumerate(found[key].str.lower()):
@@ -263,6 +267,8 @@ def _unlabelled(
     header: Header, rows: pd.DataFrame, unnamed: int, kept: pd.DataFrame, left_out: list[tuple[str, str]]
 ) -> Raw:
     """Return images of which nothing is known; a store names at least one label."""
+    from cxrlab.sites import headers  # pydicom is slow to import
+
     note = "no table was given: nothing is known of any finding"
     line = {"native": "", "label": "", "says": "", "images": 0, "before": None, "after": None, "note": note}
     evidence = np.full((len(rows), 1), int(Evidence.NOT_ANNOTATED), np.int8)

@@ -43,6 +43,7 @@ class Folder(Site):
         "view": "the column with PA, AP or lateral",
         "split": "the column with train, val or test",
         "title": "the site's name in full",
+        "names": "keep (default), or hide: patients' and files' names are replaced before the store is written",
         "label:": "label:FINDING=COLUMN says which column holds that finding (1, 0, -1 or blank)",
         "class:": "class:FOLDER=FINDING says which finding a class folder's images have",
         "map": "a label map of your own for the dataset folder: its native words are the columns or class folders",
@@ -55,7 +56,10 @@ class Folder(Site):
         if not found:
             raise MissingInput(f"{raw} holds no images; folder expects {self.expects}.")
         table = own.table_of(raw, options.get("table"))
-        title = str(options.get("title") or f"{self.title}: {raw.name}")
+        if options.get("names", "keep") not in ("keep", "hide"):
+            raise BadInput(f"the option names is {options['names']!r}; say keep or hide.")
+        named = self.title if self.hides_names(options) else f"{self.title}: {raw.name}"
+        title = str(options.get("title") or named)
         header = Header(site=site, title=title, source=self.source, labels=())
         if table is None:
             return _from_classes(found, header, options)

@@ -19,7 +19,7 @@ from cxrlab.errors import BadInput, MissingInput
 from cxrlab.labelmap import LabelMap
 from cxrlab.labelmap.table import plain
 from cxrlab.labels import Evidence
-from cxrlab.sites import headers, survey, tables
+from cxrlab.sites import survey, tables
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import BOX_COLUMNS, Header, empty_boxes
 
@@ -44,6 +44,8 @@ class Rsna(Site):
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read both tables, the headers, and the mapping to NIH's images where it is there."""
+        from cxrlab.sites import headers  # pydicom is slow to import
+
         need_folder(raw, self)
         known = labelmap.of(self.label_map, options.get("map", "narrow"))
         seen = survey.look(raw)

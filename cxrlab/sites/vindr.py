@@ -17,7 +17,7 @@ from cxrlab.errors import BadInput, MissingInput
 from cxrlab.labelmap import LabelMap, Said
 from cxrlab.labelmap.table import plain
 from cxrlab.labels import NO_FINDING, Evidence
-from cxrlab.sites import headers, survey, tables, votes
+from cxrlab.sites import survey, tables, votes
 from cxrlab.sites.base import SITES, Raw, Site, need_folder, translated
 from cxrlab.store import BOX_COLUMNS, Header, empty_boxes
 
@@ -71,6 +71,8 @@ class Vindr(Site):
 
     def read(self, raw: Path, site: str, options: dict[str, Any]) -> Raw:
         """Read the tables of either layout and the header of every image."""
+        from cxrlab.sites import headers  # pydicom is slow to import
+
         need_folder(raw, self)
         rule = votes.check_rule(str(options.get("votes") or "majority"))
         known = labelmap.of(self.label_map, options.get("map", "narrow"))
@@ -96,6 +98,8 @@ def _gather(
     rule: str, known: LabelMap, quarantine: list[tuple[str, str]],
 ) -> Raw:  # fmt: skip
     """Return what the readings make of the images in `here`."""
+    from cxrlab.sites import headers  # pydicom is slow to import
+
     at = said.readings["image_id"].map(dict(zip(here, range(len(here)), strict=True)))
     of_reading = said.said.codes[at.notna()]
     consensus = (said.readings["reader"][at.notna()] == "").to_numpy()

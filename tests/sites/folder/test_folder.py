@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from cxrlab import ingest, store
 from cxrlab.errors import BadInput, MissingInput
+from cxrlab.paths import Lab
 from cxrlab.sites import SITES
 
 SITE = SITES["folder"]
@@ -180,3 +182,21 @@ def test_a_map_that_cannot_be_used_is_explained(raw, tmp_path_factory, options, 
 def test_a_folder_without_images_is_explained(tmp_path):
     with pytest.raises(MissingInput, match="holds no images"):
         SITE.read(tmp_path, "own", {})
+
+
+def test_names_of_own_patients_can_be_hidden(tmp_path):
+    raw = tmp_path / "Muster Klinik"
+    raw.mkdir()
+    for i in range(4):
+        cv2.imwrite(
+            str(raw / f"Mueller_{i}.png"), np.random.default_rng(i).integers(0, 255, (40, 40), np.uint8)
+        )
+    rows = [f"Mueller_{i}.png,Hans Mueller {i},{i % 2}" for i in range(4)]
+    (raw / "labels.csv").write_text("\n".join(["image,patient,Pneumonia", *rows]) + "\n")
+    done = ingest.ingest(
+        Lab(tmp_path / "lab"), "folder", raw, "own", px=32, workers=1, options={"names": "hide"}
+    )
+    data = done.path.read_bytes()
+    assert b"Mueller" not in data and b"Muster" not in data
+    opened = store.read(done.path)
+    assert opened.rows["patient_id"].nunique() == 4
