@@ -146,9 +146,10 @@ class Lab:
         files.check_name(site, "site")
         return self.root / "sources" / f"{site}.json"
 
-    @property
-    def weights(self) -> Path:  # a person's: hub weights for a machine without a network, TAG.safetensors or TAG.pth
-        return self.root / "weights"
+    def hub_weights(self, name: str) -> Path:  # a person's: TAG.safetensors, for a machine without a network
+        """Where a file of hub weights is looked for before the hub is. Raises BadInput for an unsafe name."""
+        files.check_name(name, "file of weights")
+        return self.root / "weights" / name
 
     @property
     def threshold_sets(self) -> Path:  # named sets that a person saved

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cxrlab.models.base import MODELS, Model, Plan
+from cxrlab.models.base import MODELS, Model, Parts, Plan
 
 BOTTOM = 8  # halve until the grid has at most this many cells a side
 WIDTHS = (32, 64, 128, 128, 192, 256, 256)  # channels after each halving; 1024 px needs seven
@@ -72,11 +72,19 @@ def _build(plan: Plan) -> Autoencoder:
     return Autoencoder(plan.image_px, plan.model.latent_units)
 
 
+def _parts(net: nn.Module) -> Parts:
+    blocks = [f"down.{i}" for i, layer in enumerate(net.down) if layer.state_dict()]
+    # A halving is a convolution and its norm; what rebuilds the image stands where a classifier has its head.
+    pairs = tuple(tuple(blocks[i : i + 2]) for i in range(0, len(blocks), 2))
+    return Parts(stem=(), blocks=(*pairs, ("to_latent",)), head=("from_latent", "up"))
+
+
 MODELS.add("autoencoder")(
     Model(
         name="autoencoder",
         tasks=("autoencoder",),
         build=_build,
+        parts=_parts,
         why_no_map="it rebuilds images and has no label whose evidence a map could show.",
     )
 )

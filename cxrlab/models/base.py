@@ -7,12 +7,16 @@ Never: data, training, files of a lab.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from cxrlab.choices.networks import IMAGENET_GREY
 from cxrlab.errors import BadSpec
+from cxrlab.models import parts as splitting
 from cxrlab.models.heads import OUTPUTS, Head
+from cxrlab.models.parts import Parts
 from cxrlab.registry import Registry
 from cxrlab.spec import ModelSpec
 
@@ -20,16 +24,29 @@ from cxrlab.spec import ModelSpec
 # energy in the finding's mask over its area: 8×8 cells (denseblock2) 3.5 cardiomegaly, 3.4 effusion, 1.9 pneumothorax,
 # 2.1 consolidation; 4×4 cells (denseblock3) .9, 2.6, 2.3, 2.6.
 SMALLEST_GRID = 6
+Shelf = Callable[[str], Path]  # a file's name → where it lies, if it does
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What first weights brought: how many of the backbone's tensors came from where."""
+    """What first weights brought: how many of the backbone's tensors came from where, and under which licence."""
 
-    source: str = "none"  # "none", a hub name with its tag, or a file's name
+    source: str = "none"  # "none", a hub name with its tag, a file's name, or a run
     loaded: int = 0
     missing: int = 0
-    unexpected: int = 0
+    unexpected: int = 0  # tensors of the source that this network has no place for: its head, say
+    licence: str = ""  # as stated; "": none was
+    digest: str = ""  # of the file
+    mean: float | None = None  # of the input that these weights expect; None: not known
+    std: float | None = None
+
+    def __str__(self) -> str:
+        """Return one sentence for the log."""
+        licence = f"licence {self.licence}" if self.licence else "no licence stated"
+        return (
+            f"first weights from {self.source}: {self.loaded} tensors loaded, {self.missing} missing, "
+            f"{self.unexpected} unexpected ({licence})"
+        )
 
 
 @dataclass(frozen=True)
@@ -41,20 +58,28 @@ class Plan:
     image_px: int
     inputs: int = 0  # latent_head: how many latents come in
     head: Head = "binary"
+    n_heads: int = 1  # one a home site, side by side
 
     @property
     def outputs(self) -> int:
-        """How many numbers a classifier says of an image."""
+        """How many numbers one head of a classifier says of an image."""
         return self.n_labels * OUTPUTS[self.head]
+
+    @property
+    def width(self) -> int:
+        """How many numbers all heads say of an image, the first head's first."""
+        return self.n_heads * self.outputs
 
 
 @dataclass(frozen=True)
 class Model:
     """One network plug-in.
 
-    build makes the network with random weights; a classifier's forward gives (N, plan.outputs), see heads.logit_of, an
-    autoencoder's (N, 1, H, W) in the scale of its input, and `encode` (N, latent_units).
+    build makes the network with random weights; a classifier's forward gives (N, plan.width), see heads.logit_of, and
+    its `embed` the (N, features) that its `head` sees; an autoencoder's forward gives (N, 1, H, W) in the scale of its
+    input, and `encode` (N, latent_units).
     cam_layers names modules, deepest first, each with a 4-D output; empty: no map can be drawn, and why_no_map says why.
+    load takes first weights into the backbone; its Shelf says where a person may have put a file of hub weights.
     """
 
     name: str
@@ -62,12 +87,27 @@ class Model:
     build: Callable[[Plan], nn.Module]
     cam_layers: Callable[[nn.Module], Sequence[str]] = lambda _: ()
     why_no_map: str = ""
-    load: Callable[[nn.Module, str], Loaded] | None = (
-        None  # first weights into the backbone; None: only "none"
-    )
+    load: Callable[[nn.Module, ModelSpec, Shelf | None], Loaded] | None = None  # None: only weights "none"
+    parts: Callable[[nn.Module], Parts] = splitting.of_timm
+    grey: tuple[float, float] = IMAGENET_GREY  # mean and deviation of the input that its hub weights expect
 
 
-MODELS: Registry[Model] = Registry("network")
+class Networks(Registry[Model]):
+    """The registered networks; a name that begins with a family's prefix is made by that family when it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("network")
+        self.families: dict[str, Callable[[str], Model]] = {}
+
+    def __getitem__(self, name: str) -> Model:
+        """Return the network. Raises UnknownName: there is none, nor one in its family."""
+        prefix, colon, _ = name.partition(":")
+        if colon and f"{prefix}:" in self.families and name not in self._items:
+            return self.families[f"{prefix}:"](name)
+        return super().__getitem__(name)
+
+
+MODELS = Networks()
 
 
 def build(plan: Plan) -> nn.Module:
@@ -79,12 +119,18 @@ def build(plan: Plan) -> nn.Module:
     return MODELS[plan.model.name].build(plan)
 
 
-def load_first_weights(net: nn.Module, model: ModelSpec) -> Loaded:
+def load_first_weights(net: nn.Module, model: ModelSpec, shelf: Shelf | None = None) -> Loaded:
     """Fill the backbone of `net` from model.weights and say what came.
 
+    Args:
+        net: of `model`.
+        model: names the weights.
+        shelf: where a file of hub weights may lie that a person put there: Lab.hub_weights.
+
     Raises:
-        BadSpec: this network takes no first weights.
-        MissingInput, BadInput: see backbones.load_backbone.
+        BadSpec: this network takes no first weights, or their licence is not free and was not allowed.
+        MissingInput: the weights are not there.
+        BadInput: they are not this network's, whole.
     """
     if model.weights == "none":
         return Loaded()
@@ -93,7 +139,7 @@ def load_first_weights(net: nn.Module, model: ModelSpec) -> Loaded:
         raise BadSpec(
             f"the network {model.name!r} takes no first weights ({model.weights!r} was asked); use weights 'none'."
         )
-    return plug_in.load(net, model.weights)
+    return plug_in.load(net, model, shelf)
 
 
 def grids(net: nn.Module, names: Sequence[str], image_px: int) -> dict[str, tuple[int, int]]:
