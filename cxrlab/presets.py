@@ -7,24 +7,17 @@ Never: torch, files, the names of sites.
 
 from typing import Any
 
+from cxrlab.choices.networks import CHOICES
 from cxrlab.errors import UnknownName
 
 # "normal-latents" is the task "normal" on the network "latent_head"; whoever plans it fills in model.latents_of.
 TASKS = ("labels", "autoencoder", "normal", "normal-latents")
 
-# The networks of cxrlab.models.MODELS, for forms in a process that may not import torch; a test keeps both equal.
-NETWORKS: dict[str, str] = {
-    "densenet121": "DenseNet-121 with a multi-label sigmoid head; the study's default.",
-    "resnet18": "ResNet-18 with the same head; about twice as fast.",
-    "small_cnn": "Four convolution blocks, for quick runs on 28 to 96 px.",
-    "autoencoder": "Convolutional autoencoder with a tanh bottleneck; gives reconstruction errors and latents.",
-    "latent_head": "Two-layer perceptron on the latents of a finished autoencoder run.",
-}
-# The networks that each task can use, the default first.
+# For forms: a sentence a network, and the networks that each task can use, the default first.
+NETWORKS: dict[str, str] = {name: choice.sentence for name, choice in CHOICES.items()}
 NETWORKS_OF: dict[str, tuple[str, ...]] = {
-    "labels": ("densenet121", "resnet18", "small_cnn"),
-    "normal": ("densenet121", "resnet18", "small_cnn", "latent_head"),
-    "autoencoder": ("autoencoder",),
+    task: tuple(name for name, choice in CHOICES.items() if task in choice.tasks)
+    for task in ("labels", "normal", "autoencoder", "moco")
 }
 
 _LATENT_HEAD = {"epochs": 60, "batch": 64, "learning_rate": 2e-3, "patience": 15, "augment": "none"}

@@ -20,7 +20,7 @@ TIMM = "timm:"
 IMAGENET_GREY = (0.449, 0.226)
 # Free for any use, with attribution at most. What is not listed here, or not stated at all, has to be allowed by hand.
 FREE = ("apache-2.0", "bsd-3-clause", "mit", "cc-by-4.0")
-CLASSIFIES = ("labels", "normal")
+CLASSIFIES = ("labels", "normal", "moco")  # what a network with a backbone and a head does
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ Never: first weights, targets, losses.
 import torch
 from torch import nn
 
+from cxrlab.choices.networks import CLASSIFIES
 from cxrlab.models.base import MODELS, Model, Parts, Plan
 
 DROPOUT = 0.2
@@ -90,7 +91,7 @@ def _add(name: str, kind: type[SmallCnn] | type[SmallCnn3]) -> None:
         return kind(plan.width)
 
     MODELS.add(name)(
-        Model(name=name, tasks=("labels", "normal"), build=build, cam_layers=_layers, parts=_parts)
+        Model(name=name, tasks=CLASSIFIES, build=build, cam_layers=_layers, parts=_parts)
     )
 
 
