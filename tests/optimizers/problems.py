@@ -1,6 +1,7 @@
 """Small nets, fixed problems and a plain loop for the tests of optimizers. Nothing here draws from torch's own generator."""
 
 import copy
+import itertools
 import json
 
 import torch
@@ -68,7 +69,7 @@ class Smooth(nn.Module):
     def __init__(self, dtype=torch.float32):
         super().__init__()
         sizes = (5, 8, 8, 8, 3)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.to(dtype)
 
     def forward(self, x):
