@@ -1,6 +1,9 @@
 """Light augmentation: small, each image its own, the same for the same generator, never a flip."""
 
+import math
+
 import torch
+from torch.nn import functional
 
 from cxrlab.augment import AUGMENT, light
 
@@ -47,3 +50,27 @@ def test_shapes_keep_their_proportions():
 def test_none_changes_nothing():
     x = torch.rand(2, 1, 8, 8)
     assert AUGMENT["none"](x, generator()) is x
+
+
+def as_it_was_first_written(images, generator):
+    """The first release's, kept here word for word: runs name these numbers."""
+    n = len(images)
+    draw = torch.rand(n, 7, generator=generator) * 2 - 1
+    angle, zoom = draw[:, 0] * math.radians(10), 1 + draw[:, 1] * 0.1
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    rows = torch.stack((cos, -sin, draw[:, 2] * 2 * 0.06, sin, cos, draw[:, 3] * 2 * 0.06), dim=1)
+    theta = rows.reshape(n, 2, 3).to(images.device)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    gamma, contrast, brightness = (
+        value.to(images.device).view(n, 1, 1, 1)
+        for value in (torch.exp(draw[:, 4] * 0.25), 1 + draw[:, 5] * 0.2, draw[:, 6] * 0.08)
+    )
+    exposed = moved.clamp(0, 1) ** gamma
+    return ((exposed - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
+
+
+def test_light_is_bit_for_bit_what_runs_always_had():
+    for n, px, seed in ((1, 28, 0), (7, 64, 1), (32, 96, 2)):
+        x = torch.rand(n, 1, px, px, generator=generator(9))
+        assert torch.equal(AUGMENT["light"](x, generator(seed)), as_it_was_first_written(x, generator(seed)))
