@@ -24,7 +24,7 @@ from cxrlab.models.heads import OUTPUTS, Head
 from cxrlab.spec import TrainSpec
 
 FORMAT, VERSION = "cxrlab-checkpoint", 1
-LAST_FORMAT, LAST_VERSION = "cxrlab-last", 1
+LAST_FORMAT, LAST_VERSION = "cxrlab-last", 2
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Checkpoint:
     @property
     def plan(self) -> Plan:
         """What the network is built for."""
-        return Plan(self.spec.model, len(self.labels), self.input.image_px, self.latents, self.head)
+        n_heads = len(self.spec.view.source) if self.spec.strategy.heads == "by-site" else 1
+        return Plan(self.spec.model, len(self.labels), self.input.image_px, self.latents, self.head, n_heads)
 
 
 _FIELDS = {
@@ -164,7 +165,13 @@ class Last:
     history: list[dict[str, float]]
     seconds: float  # trained so far
     weights: dict[str, Any]  # of models.base.Loaded
-    tensors: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)  # net.*, best.*, optimizer.*
+    optimizer: dict[str, Any] = field(default_factory=dict)  # optimizers.Driver.facts
+    scaler: dict[str, Any] = field(default_factory=dict)  # fp16's
+    parts: int = 1  # a batch goes through in so many
+    notes: list[str] = field(default_factory=list)
+    tensors: dict[str, torch.Tensor] = field(
+        default_factory=dict, repr=False
+    )  # net.*, best.*, objective.*, optimizer.*
 
 
 def write_last(path: Path, last: Last) -> None:

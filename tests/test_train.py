@@ -14,7 +14,8 @@ import torch
 
 from cxrlab import checkpoint, files, spec, store, train
 from cxrlab.errors import BadRun, BadSpec, MissingInput
-from cxrlab.learning import devices
+from cxrlab.learning import devices, judging, objectives
+from cxrlab.optimizers.schedules import SCHEDULES
 from cxrlab.progress import Progress, read
 from tests import planted
 
@@ -181,7 +182,7 @@ def test_the_state_of_another_spec_is_not_resumed(home):
 
 def test_it_stops_early_and_keeps_the_best_epoch(home, monkeypatch):
     values = iter([0.5, 0.8, 0.7, 0.8, 0.6, 0.9])
-    monkeypatch.setattr(train, "validate", lambda _: next(values))
+    monkeypatch.setattr(judging, "validate", lambda _: next(values))
     run = fit(home, planted.train_spec(training={"epochs": 6, "patience": 3}))
     chosen = checkpoint.read(run.checkpoint).selection
     assert (chosen.epoch, chosen.value, chosen.epochs_run) == (2, 0.8, 5)
@@ -223,16 +224,30 @@ def test_a_resumed_run_counts_only_what_is_left(home):
 
 
 def test_a_run_away_loss_is_one_sentence(home, monkeypatch):
-    monkeypatch.setattr(train, "masked_bce", lambda logit, _y, _weight: (logit * math.nan).mean())
+    whole = objectives.Labelled.forward
+    monkeypatch.setattr(objectives.Labelled, "forward", lambda *given: whole(*given) * math.nan)
     for save_every in (0, 20):
         with pytest.raises(BadRun, match="the loss became nan in epoch 1; lower the learning rate"):
             fit(home, planted.train_spec(), save_every=save_every)
 
 
+def test_the_best_network_before_a_run_broke_is_kept(home, monkeypatch):
+    whole, calls = objectives.Labelled.forward, []
+
+    def breaks_later(*given):
+        calls.append(1)
+        return whole(*given) * (math.nan if len(calls) > 8 else 1)
+
+    monkeypatch.setattr(objectives.Labelled, "forward", breaks_later)
+    wanted = planted.train_spec(training={"epochs": 6})
+    with pytest.raises(BadRun, match=r"The network of epoch \d+ .* is in kept.safetensors"):
+        fit(home, wanted)
+    kept = checkpoint.read(home.run(wanted.run_id).kept)
+    assert all(torch.isfinite(t.float()).all() for t in kept.tensors.values())
+
+
 def test_a_network_that_says_nothing_finite_is_never_chosen(home, monkeypatch):
-    monkeypatch.setattr(
-        train, "outputs", lambda _net, _feed, rows, _call: torch.full((len(rows), 3), math.inf)
-    )
+    monkeypatch.setattr(judging, "outputs", lambda _net, _feed, rows: torch.full((len(rows), 3), math.inf))
     with pytest.raises(BadRun, match="the validation value became nan"):
         fit(home, planted.train_spec())
 
@@ -257,7 +272,7 @@ def test_latents_of_a_classifier_are_refused(home):
 
 
 def test_the_rate_rises_then_falls():
-    rates = [train.learning_rate(1e-3, step, 200) for step in range(200)]
+    rates = [SCHEDULES["cosine"].rate(None, 1e-3, step, 200) for step in range(200)]
     top = int(np.argmax(rates))
     assert max(rates) == pytest.approx(1e-3)
     assert 5 < top < 15

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from cxrlab import checkpoint, predictions, score, store, train
+from cxrlab import checkpoint, predictions, score, store
 from cxrlab.explain import cam, mapfile, maps
 from cxrlab.labels import Evidence
+from cxrlab.learning import judging
 from cxrlab.metrics import thresholds
 from cxrlab.metrics.auroc import auroc
 from cxrlab.models import heads
@@ -87,7 +88,7 @@ def test_no_policy_is_scored_against_doubt(doubtful, policy):
 def test_every_policys_epoch_and_threshold_are_chosen_on_the_same_certain_rows(doubtful, monkeypatch):
     lab, _, _ = doubtful
     seen = []
-    monkeypatch.setattr(train, "auroc", lambda y, _: seen.append(y) or 0.5)
+    monkeypatch.setattr(judging, "auroc", lambda y, _: seen.append(y) or 0.5)
     for policy in ("ones", "multiclass"):
         fit(lab, one_label(policy, training={"epochs": 1}, seed=7))
     certain = seen[0][~np.isnan(seen[0])]

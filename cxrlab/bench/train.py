@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlab import spec, store, train
+from cxrlab import spec, store
 from cxrlab.bench.base import Line
-from cxrlab.learning import devices
+from cxrlab.learning import devices, loop
 from cxrlab.learning import state as training
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
@@ -46,7 +46,7 @@ def run() -> list[Line]:
         fed = itertools.chain.from_iterable(iter(lambda: epoch(going), None))
         x = next(going.feed.batches(going.rows.train[:BATCH], BATCH))
         y = going.target[:BATCH]
-        sides = {"ours": lambda: next(fed), "peer": lambda: train.step(going, x, y, 1e-4)}
+        sides = {"ours": lambda: next(fed), "peer": lambda: loop.step(going, x, y, going.site[:BATCH], 0)}
         took: dict[str, list[float]] = {"ours": [], "peer": []}
         going.net.train()
         for turn in range(WARM_UP + TURNS):
@@ -73,7 +73,7 @@ def run() -> list[Line]:
 def epoch(going: training.Training):  # noqa: ANN201  # the steps of one epoch, then ready for the next
     """Yield after every step of one epoch with our input path."""
     going.step = 0
-    yield from train.steps_of_epoch(going)
+    yield from loop.steps_of_epoch(going)
     going.epoch += 1
 
 

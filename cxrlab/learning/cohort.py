@@ -36,6 +36,11 @@ class Cohort:
     val: np.ndarray  # (m,) int64 positions
 
     @property
+    def site(self) -> np.ndarray:
+        """(N,) int64, which of the source sites a row comes from."""
+        return np.concatenate([np.full(len(index), k) for k, (_, index) in enumerate(self.rows)])
+
+    @property
     def digests(self) -> dict[str, str]:
         """Source site → digest of its store."""
         return {one.site: one.digest for one, _ in self.rows}

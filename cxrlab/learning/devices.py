@@ -13,7 +13,7 @@ import torch
 
 from cxrlab.errors import BadInput
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def pick(name: str = "auto") -> torch.device:
@@ -41,6 +41,22 @@ def training_precision(device: torch.device) -> str:
     return "bf16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "fp32"
 
 
+def precision_of(asked: str, device: torch.device) -> str:
+    """Return the precision that `asked` means on `device`: one of PRECISIONS."""
+    return training_precision(device) if asked == "auto" else asked
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether `error` says that a device or this machine has no memory left."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in str(error)
+
+
+def release(device: torch.device) -> None:
+    """Give back what the allocator holds for later."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def _cpu_flags() -> set[str]:
     info = Path("/proc/cpuinfo")
     if not info.exists():  # not Linux
@@ -52,7 +68,8 @@ def _cpu_flags() -> set[str]:
 @contextlib.contextmanager
 def autocast(device: torch.device, precision: str) -> Iterator[None]:
     """Run a block in `precision`, one of PRECISIONS."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    kind = torch.float16 if precision == "fp16" else torch.bfloat16
+    with torch.autocast(device.type, kind, enabled=precision != "fp32"):
         yield
 
 

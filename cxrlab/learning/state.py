@@ -5,6 +5,8 @@ Out:   Training; the state to resume from.
 Never: the walk itself (train.py), external sites.
 """
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,22 +14,19 @@ import torch
 from torch import nn
 
 from cxrlab import inputs, policies, spec, variants
-from cxrlab.checkpoint import Last, Selection
+from cxrlab.augment import AUGMENT
+from cxrlab.checkpoint import Checkpoint, Last, Selection
+from cxrlab.choices.networks import IMAGENET_GREY
 from cxrlab.errors import BadRun, BadSpec
-from cxrlab.learning import cohort, devices, feeds
+from cxrlab.learning import cohort, devices, feeds, objectives, starting
 from cxrlab.losses.masked_bce import positive_weight
 from cxrlab.models import MODELS
-from cxrlab.models.base import Loaded, Plan, build, load_first_weights
+from cxrlab.models.base import Loaded, Parts, Plan, build, load_first_weights
+from cxrlab.optimizers import OPTIMIZERS
+from cxrlab.optimizers.base import Driver
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
 from cxrlab.spec import TrainSpec
-
-# Grey ImageNet statistics: what pretrained weights saw, were their three channels one. knowledge: timm's in_chans=1.
-IMAGENET_GREY = (0.449, 0.226)
-RULES = {
-    "val-macro-auroc": "highest mean AUROC over the labels defined on source validation rows",
-    "val-mse": "lowest mean reconstruction error on source validation rows",
-}
 
 
 @dataclass
@@ -40,15 +39,27 @@ class Training:
     input: inputs.InputSpec
     feed: feeds.Feed
     net: nn.Module
-    optimizer: torch.optim.Optimizer
+    driver: Driver
+    objective: nn.Module  # called with (network, x, y, site); its buffers are state too
+    augment: feeds.Augment
     target: torch.Tensor  # (N, L) float32 on the device, see policies.target
+    site: torch.Tensor  # (N,) int64 on the device, which home site a row comes from
     pos_weight: torch.Tensor  # (L,) float32 on the device
-    multiclass: torch.Tensor  # (L,) bool on the device: labels whose uncertain evidence is a class of its own
     device: torch.device
     precision: str
     weights: Loaded
     loss_sum: torch.Tensor  # () float64 on the device: read as a number only when needed, to keep a GPU busy
     latents_digest: str = ""
+    parts_of: Parts | None = None  # which layers are which, where a strategy moves some alone
+    start: Checkpoint | None = None  # the run that this one goes on from
+    scaler: torch.amp.GradScaler | None = None  # fp16's
+    call: nn.Module | None = None  # the network, compiled where that was asked
+    parts: int = 1  # a batch goes through in so many
+    notes: list[str] = field(default_factory=list)  # what did not go as asked
+    frozen: Callable[[], Checkpoint] | None = (
+        None  # how the best network becomes a checkpoint; train.py's business
+    )
+    averaged: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss  # over the processes of one training
     epoch: int = 0
     step: int = 0
     best: Selection | None = None
@@ -65,11 +76,6 @@ class Training:
     def images_an_epoch(self) -> int:
         """Images that an epoch trains on."""
         return min(self.steps * self.spec.training.batch, len(self.rows.train))
-
-    @property
-    def rule(self) -> str:
-        """The name of the selection rule."""
-        return "val-mse" if self.spec.task == "autoencoder" else "val-macro-auroc"
 
 
 def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progress) -> Training:
@@ -91,18 +97,36 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
         encoder.made.spec.model.latent_units if encoder else 0,
         "three-way" if multiclass.any() else "binary",
     )
-    plan = Plan(run_spec.model, len(rows.labels), px, units, head)
+    n_heads = len(rows.rows) if run_spec.strategy.heads == "by-site" else 1
+    plan = Plan(run_spec.model, len(rows.labels), px, units, head, n_heads)
     net = build(plan)
-    weights = load_first_weights(net, run_spec.model)
+    weights = load_first_weights(net, run_spec.model, lab.hub_weights)
+    if run_spec.model.weights != "none":
+        print(weights, file=sys.stderr, flush=True)  # into the run's log
+    start = starting.of(run_spec, lab)
+    if start is not None:
+        weights = starting.load(net, start, plan)
     images = inputs.load(pixels, px, device, progress)
     if encoder:
         feed, seen = encoder.feed(images), encoder.made.input
     else:
-        seen = _input_spec(run_spec, images, rows)
+        seen = start.input if start else _input_spec(run_spec, images, rows, weights)
         seen = replace(seen, landmarks=recipe.landmarks if recipe else ())
         feed = feeds.ImageFeed(images, seen)
     net = net.to(device, memory_format=torch.channels_last)
     pos_weight = positive_weight(rows.y_true[rows.train], run_spec.training.balance)
+    wanted, precision = run_spec.training, devices.precision_of(run_spec.training.precision, device)
+    driver = OPTIMIZERS[wanted.optimizer].drive(
+        net, wanted.optimizer_options, wanted.learning_rate, wanted.weight_decay, device
+    )
+    driver.clip_norm = wanted.clip_norm
+    if precision == "fp16" and not driver.takes_scaler:
+        raise BadSpec(
+            f"the optimizer {wanted.optimizer!r} looks at a gradient twice a step, which fp16's scaled losses do not allow; "
+            "choose the precision 'bf16' or 'fp32'."
+        )
+    pos_weight, doubt = torch.from_numpy(pos_weight).to(device), torch.from_numpy(multiclass).to(device)
+    moves_some = run_spec.strategy.layers != "all" or run_spec.strategy.head_epochs
     return Training(
         spec=run_spec,
         rows=rows,
@@ -110,15 +134,22 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
         input=seen,
         feed=feed,
         net=net,
-        optimizer=_optimizer(net, run_spec),
+        driver=driver,
+        objective=objectives.build(run_spec, net, pos_weight, doubt, n_heads).to(device),
+        augment=objectives.views_of(run_spec.task, AUGMENT[wanted.augment]),
         target=torch.from_numpy(rows.target).to(device),
-        pos_weight=torch.from_numpy(pos_weight).to(device),
-        multiclass=torch.from_numpy(multiclass).to(device),
+        site=torch.from_numpy(rows.site).to(device),
+        pos_weight=pos_weight,
         device=device,
-        precision=devices.training_precision(device),
+        precision=precision,
         weights=weights,
         loss_sum=torch.zeros((), dtype=torch.float64, device=device),
         latents_digest=encoder.digest if encoder else "",
+        parts_of=MODELS[run_spec.model.name].parts(net) if moves_some else None,
+        start=start,
+        scaler=torch.amp.GradScaler(device.type) if precision == "fp16" else None,
+        call=torch.compile(net) if wanted.compile else net,
+        parts=wanted.accumulate,
     )
 
 
@@ -140,44 +171,33 @@ def _pixels(
     return recipe, [(variants.opened(lab, home, recipe, progress), index) for home, index in rows.rows]
 
 
-def _input_spec(run_spec: TrainSpec, images: inputs.Images, rows: cohort.Cohort) -> inputs.InputSpec:
+def _input_spec(
+    run_spec: TrainSpec, images: inputs.Images, rows: cohort.Cohort, weights: Loaded
+) -> inputs.InputSpec:
     px, asked = run_spec.view.image_px, run_spec.view.preprocess.normalise
     values = asked if asked in inputs.VALUES else "fixed"
-    pretrained = run_spec.model.weights != "none"
     if run_spec.task == "autoencoder" or values == "zscore":
         # An autoencoder rebuilds the scale that its error is measured in.
         return inputs.InputSpec(px, 0.0, 1.0, values=values)
-    if asked == "imagenet" or pretrained:
+    if asked == "imagenet":
         return inputs.InputSpec(px, *IMAGENET_GREY, values=values)
+    if run_spec.model.weights != "none":
+        # What these weights saw, where the file says so; else what this network's published weights saw.
+        mean, std = MODELS[run_spec.model.name].grey
+        if weights.mean is not None and weights.std is not None:
+            mean, std = weights.mean, weights.std
+        return inputs.InputSpec(px, mean, std, values=values)
     if values != "fixed":
         return inputs.InputSpec(px, 0.0, 1.0, values=values)
     return inputs.InputSpec(px, *inputs.measure_mean_std(images, rows.train))
-
-
-def _optimizer(net: nn.Module, run_spec: TrainSpec) -> torch.optim.Optimizer:
-    # Scales and offsets are few and meant to move: only kernels and matrices decay.
-    matrices = [p for p in net.parameters() if p.ndim > 1]
-    vectors = [p for p in net.parameters() if p.ndim <= 1]
-    wanted = run_spec.training
-    kind = torch.optim.AdamW if wanted.optimizer == "adamw" else torch.optim.Adam
-    groups = [
-        {"params": matrices, "weight_decay": wanted.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return kind(groups, lr=wanted.learning_rate, fused=True)
-
-
-def _parameters(going: Training) -> list[nn.Parameter]:
-    return [p for group in going.optimizer.param_groups for p in group["params"]]
 
 
 def state_of(going: Training) -> Last:
     """Return what must be kept to go on from here; tensors are shared, not copied."""
     tensors = {f"net.{name}": t for name, t in going.net.state_dict().items()}
     tensors |= {f"best.{name}": t for name, t in going.best_tensors.items()}
-    for i, parameter in enumerate(_parameters(going)):
-        for name, t in going.optimizer.state[parameter].items():
-            tensors[f"optimizer.{i}.{name}"] = t
+    tensors |= {f"objective.{name}": t for name, t in going.objective.state_dict().items()}
+    tensors |= {f"optimizer.{name}": t for name, t in going.driver.tensors().items()}
     return Last(
         spec_digest=spec.digest(going.spec),
         precision=going.precision,
@@ -189,30 +209,33 @@ def state_of(going: Training) -> Last:
         history=going.history,
         seconds=going.seconds,
         weights=vars(going.weights),
+        optimizer=going.driver.facts(),
+        scaler=going.scaler.state_dict() if going.scaler else {},
+        parts=going.parts,
+        notes=going.notes,
         tensors=tensors,
     )
 
 
 def restore(going: Training, last: Last) -> None:
     """Put `going` where `last` was cut off. Raises BadRun when they do not fit."""
-    net = {k.removeprefix("net."): t for k, t in last.tensors.items() if k.startswith("net.")}
+
+    def under(name: str) -> dict[str, torch.Tensor]:
+        return {k.removeprefix(name): t for k, t in last.tensors.items() if k.startswith(name)}
+
     try:
-        going.net.load_state_dict(net)
+        going.net.load_state_dict(under("net."))
+        going.objective.load_state_dict(under("objective."))
     except RuntimeError as error:
         raise BadRun(
             "last.ckpt does not fit the run's network; remove it to train from the start."
         ) from error
-    for i, parameter in enumerate(_parameters(going)):
-        for name in ("step", "exp_avg", "exp_avg_sq"):
-            if (saved := last.tensors.get(f"optimizer.{i}.{name}")) is None:
-                continue
-            # In the parameter's own memory layout: another one may round its sums differently.
-            kept = torch.empty_like(parameter) if saved.shape == parameter.shape else torch.empty_like(saved)
-            going.optimizer.state[parameter][name] = kept.detach().copy_(saved).to(going.device)
-    going.best_tensors = {
-        k.removeprefix("best."): t for k, t in last.tensors.items() if k.startswith("best.")
-    }
+    going.driver.load(under("optimizer."), last.optimizer)
+    if going.scaler is not None and last.scaler:
+        going.scaler.load_state_dict(last.scaler)
+    going.best_tensors = under("best.")
     going.precision, going.weights = last.precision, Loaded(**last.weights)
-    going.epoch, going.step = last.epoch, last.step
+    going.epoch, going.step, going.parts = last.epoch, last.step, last.parts
     going.loss_sum.fill_(last.loss_sum)
     going.best, going.history, going.seconds = last.best, list(last.history), last.seconds
+    going.notes = list(last.notes)

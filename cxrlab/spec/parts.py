@@ -210,14 +210,6 @@ class TrainingSpec(Frozen):
     schedule_options: dict[str, Any] = _options(
         "Schedule's own", "What differs from the schedule's defaults."
     )
-    warm_up: float = Field(
-        0.05,
-        ge=0,
-        le=0.5,
-        title="Warm-up",
-        description="Share of all steps over which the learning rate rises.",
-        json_schema_extra=MORE,
-    )
     loss: str = Field(
         "bce", title="Loss", description="A name in cxrlab.choices.losses.", json_schema_extra=ADDED
     )

@@ -1,0 +1,248 @@
+"""The walk through the epochs: batches, steps, what memory allows, when to stop.
+
+In:    a training in flight.
+Out:   the same, further on; its state on disk every so often.
+Never: what a loss or an optimizer does; external sites.
+
+Order of rows, augmentation and dropout are functions of (seed, epoch, step) alone, so a run that was killed anywhere
+and resumed walks the same path as one that was not.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from cxrlab import checkpoint, files
+from cxrlab.checkpoint import Selection
+from cxrlab.errors import BadRun
+from cxrlab.learning import devices, judging
+from cxrlab.learning.starting import lies_in
+from cxrlab.learning.state import Training, state_of
+from cxrlab.optimizers.schedules import SCHEDULES
+from cxrlab.paths import RunPaths
+from cxrlab.progress import Progress
+from cxrlab.sampling import order_of
+
+RECALIBRATION = 50  # batches that take batch norm's statistics anew; Schedule-Free's README
+
+
+def seed_of(*parts: int | str) -> int:
+    """Return 63 bits that depend on `parts` alone."""
+    return int(files.digest_of("/".join(map(str, parts)))[:16], 16) >> 1
+
+
+def generator_of(*parts: int | str) -> torch.Generator:
+    """Return a generator on the CPU that depends on `parts` alone."""
+    return torch.Generator().manual_seed(seed_of(*parts))
+
+
+def walk(going: Training, run: RunPaths, progress: Progress, save_every: float) -> None:
+    """Train until the epochs are over or patience is.
+
+    Raises:
+        BadRun: the loss or the validation value is no longer a number; the best network so far is in `run.kept`.
+    """
+    wanted, saved = going.spec.training, time.monotonic()
+    total = wanted.epochs * going.steps
+    begin = going.epoch * going.steps + going.step
+    progress.stage("train", of=total - begin)
+    while going.epoch < wanted.epochs and not is_stale(going):
+        start = time.monotonic()
+        freeze_layers(going)
+        for _ in steps_of_epoch(going):
+            progress.step(going.epoch * going.steps + going.step - begin)
+            if time.monotonic() - saved >= save_every:
+                _check_finite(going, run, "loss", float(going.loss_sum))
+                going.seconds += time.monotonic() - start
+                checkpoint.write_last(run.last, state_of(going))
+                start = saved = time.monotonic()
+        devices.synchronize(going.device)
+        loss = float(going.loss_sum) / going.steps
+        _check_finite(going, run, "loss", loss)
+        with judged(going):
+            value = judging.validate(going)
+            _check_finite(going, run, "validation value", value)
+            going.seconds += time.monotonic() - start
+            close_epoch(going, loss, value)
+        progress.step(going.epoch * going.steps - begin, **going.history[-1])
+        if time.monotonic() - saved >= save_every:
+            checkpoint.write_last(run.last, state_of(going))
+            saved = time.monotonic()
+
+
+def steps_of_epoch(going: Training) -> Iterator[None]:
+    """Train the rest of one epoch, yielding after every step."""
+    wanted, seed, epoch = going.spec.training, going.spec.seed, going.epoch
+    train = torch.from_numpy(going.rows.train)
+    order = order_of(
+        wanted.sampling, going.rows.y_true[going.rows.train], generator_of(seed, epoch, "order"), len(train)
+    )
+    first, size = going.step, wanted.batch
+    positions = train[order][first * size : going.steps * size]
+    going.net.train()
+    still(going)
+    going.driver.train()
+    batches = going.feed.batches(
+        positions, size, going.augment, lambda i: generator_of(seed, epoch, first + i, "augment")
+    )
+    for i, x in enumerate(batches):
+        rows = positions[i * size : (i + 1) * size].to(going.device)
+        going.driver.set_rate(rate_of(going))
+        going.loss_sum += step(
+            going, x, going.target[rows], going.site[rows], seed_of(seed, epoch, first + i, "dropout")
+        )
+        going.step += 1
+        yield
+
+
+def rate_of(going: Training) -> float:
+    """Return the learning rate of the next step."""
+    wanted = going.spec.training
+    at, of = going.epoch * going.steps + going.step, wanted.epochs * going.steps
+    values, lower = [line["val"] for line in going.history], judging.rule_of(going).lower
+    if not going.driver.scheduled:  # its averaging takes the schedule's place
+        return SCHEDULES["none"].rate(None, wanted.learning_rate, at, of, values, lower)
+    plug_in = SCHEDULES[wanted.schedule]
+    return plug_in.rate(wanted.schedule_options, wanted.learning_rate, at, of, values, lower)
+
+
+def step(going: Training, x: torch.Tensor, y: torch.Tensor, site: torch.Tensor, seed: int) -> torch.Tensor:
+    """Descend once on one batch; return its loss, detached. Where memory runs out the batch goes in smaller parts."""
+    while True:
+        try:
+            return going.driver.step(lambda: _descend(going, x, y, site, seed), going.scaler)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            halve(going, len(y))
+
+
+def _descend(
+    going: Training, x: torch.Tensor, y: torch.Tensor, site: torch.Tensor, seed: int
+) -> torch.Tensor:
+    """Call backward on the loss of a whole batch, part by part; return it, detached."""
+    torch.manual_seed(seed)  # a second call sees the same dropout: SAM compares like with like
+    going.objective.train(not going.driver.second)  # what it remembers of a batch it remembers once
+    views = len(x) // len(y)  # two of each image where a task compares them
+    size = math.ceil(len(y) / going.parts)
+    total: torch.Tensor | None = None
+    for start in range(0, len(y), size):
+        part = slice(start, start + size)
+        seen = x[part] if views == 1 else x.unflatten(0, (views, len(y)))[:, part].flatten(0, 1)
+        with devices.autocast(going.device, going.precision):
+            loss = going.objective(going.call, seen, y[part], site[part], y if going.parts > 1 else None)
+        (loss if going.scaler is None else going.scaler.scale(loss)).backward()
+        total = loss.detach() if total is None else total + loss.detach()
+    return going.averaged(total)
+
+
+def halve(going: Training, n: int) -> None:
+    """Put each batch through in twice as many parts from now on.
+
+    Raises:
+        BadRun: single images do not fit.
+    """
+    if going.parts * 2 > n:
+        raise BadRun(
+            f"memory ran out even for {math.ceil(n / going.parts)} images at a time; choose a smaller image side or network."
+        )
+    devices.release(going.device)
+    going.parts *= 2
+    said = f"memory ran out: each batch of {n} goes in {going.parts} parts since epoch {going.epoch + 1}"
+    going.notes.append(said)
+    print(said, flush=True)
+
+
+def is_stale(going: Training) -> bool:
+    """Return whether patience is over."""
+    return going.best is not None and going.epoch - going.best.epoch >= going.spec.training.patience
+
+
+class judged:  # reads as a verb at its only place of use
+    """Weights where the network is judged and kept; batch norm's statistics are put back afterwards."""
+
+    def __init__(self, going: Training) -> None:
+        self.going = going
+
+    def __enter__(self) -> None:
+        going = self.going
+        going.driver.eval()
+        self.kept = None
+        norms = [m for m in going.net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        if going.driver.recalibrates and norms:
+            self.kept = {name: t.clone() for name, t in going.net.named_buffers()}
+            recalibrate(going)
+
+    def __exit__(self, *error: object) -> None:
+        if self.kept is not None:
+            for name, buffer in self.going.net.named_buffers():
+                buffer.copy_(self.kept[name])
+        self.going.driver.train()
+
+
+def recalibrate(going: Training) -> None:
+    """Let batch norm see training images at the weights as they are now; nothing is learnt."""
+    rows, size = going.rows.train, going.spec.training.batch
+    order = torch.randperm(len(rows), generator=generator_of(going.spec.seed, going.epoch, "recalibrate"))
+    some = torch.from_numpy(rows)[order][: RECALIBRATION * size]
+    going.net.train()
+    with torch.no_grad():
+        for x in going.feed.batches(some, size):
+            if len(x) > 1:  # batch norm has no statistics of one image
+                going.net(x)
+
+
+def close_epoch(going: Training, loss: float, value: float) -> None:
+    """Note an epoch, and keep its network when it is the best so far."""
+    rule = judging.rule_of(going)
+    now = Selection(rule.name, value, going.epoch + 1, going.epoch + 1)
+    may_count = (
+        going.epoch + 1 > going.spec.strategy.head_epochs or going.epoch + 1 == going.spec.training.epochs
+    )
+    if may_count and judging.is_better(rule, value, None if going.best is None else going.best.value):
+        going.best = now
+        going.best_tensors = {name: t.detach().cpu().clone() for name, t in going.net.state_dict().items()}
+    best = going.best.value if going.best else value
+    going.history.append({"epoch": going.epoch + 1, "loss": loss, "val": value, "best": best})
+    going.epoch, going.step = going.epoch + 1, 0
+    going.loss_sum.zero_()
+
+
+def _check_finite(going: Training, run: RunPaths, what: str, value: float) -> None:
+    if math.isfinite(value):
+        return
+    kept = ""
+    if going.best is not None:
+        checkpoint.write(run.kept, going.frozen())
+        kept = f" The network of epoch {going.best.epoch} ({going.best.rule} {going.best.value:.3f}) is in {run.kept.name}."
+    raise BadRun(
+        f"the {what} became {value} in epoch {going.epoch + 1}; lower the learning rate "
+        f"({going.spec.training.learning_rate:g}) or clip the gradients, and start a new run.{kept}"
+    )
+
+
+def freeze_layers(going: Training) -> None:
+    """Let move what the strategy says, in this epoch."""
+    if going.parts_of is None:
+        return
+    how = going.spec.strategy
+    moves = going.parts_of.trained("head" if going.epoch < how.head_epochs else how.layers)
+    for name, parameter in going.net.named_parameters():
+        parameter.requires_grad_(lies_in(name, moves))
+
+
+def still(going: Training) -> None:
+    """Keep the batch norm of frozen layers as it is: its statistics belong to what was learnt before."""
+    if going.parts_of is None:
+        return
+    for module in going.net.modules():
+        own = list(module.parameters(recurse=False))
+        if (
+            isinstance(module, nn.modules.batchnorm._BatchNorm)
+            and own
+            and not any(p.requires_grad for p in own)
+        ):
+            module.eval()
