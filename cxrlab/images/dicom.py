@@ -65,6 +65,8 @@ def read(data: bytes) -> np.ndarray:
         stored = pixel_array(dataset)  # colour comes as RGB
     except BROKEN as error:
         raise BadInput(f"the DICOM's pixels cannot be decoded ({_why(error)})") from error
+    if stored.ndim == 3 and stored.shape[2] != 3:
+        raise BadInput("the DICOM holds more pixels than its rows and columns say")
     if stored.ndim == 3:
         return decode.grey(np.ascontiguousarray(stored[:, :, ::-1]))
     return _display(dataset, stored)
@@ -178,6 +180,10 @@ def _check_header(dataset: pydicom.Dataset, n_bytes: int) -> None:
         raise BadInput(f"the DICOM holds {frames} frames; a radiograph has one")
     if bits not in (8, 16) or samples not in (1, 3):
         raise BadInput(f"the DICOM has {samples} samples of {bits} bits a pixel; expected 1 or 3 of 8 or 16")
+    if not 0 < stored <= bits:
+        raise BadInput(f"the DICOM says that {stored} of {bits} bits a pixel are used")
+    if not dataset.get("BitsStored"):
+        dataset.BitsStored = stored  # the decoders ask for it; without it all bits are used
     if colours not in COLOURS:
         raise BadInput("the DICOM's photometric interpretation is none of " + ", ".join(sorted(COLOURS)))
     if syntax is None:
