@@ -238,7 +238,7 @@ def test_the_best_network_before_a_run_broke_is_kept(home, monkeypatch):
         objectives.Labelled, "forward", lambda *given: whole(*given) * (math.nan if ended else 1)
     )
     wanted = planted.train_spec(training={"epochs": 6})
-    with pytest.raises(BadRun, match="The network of epoch 1 .* is in kept.safetensors"):
+    with pytest.raises(BadRun, match=r"The network of epoch 1 .* is in kept\.safetensors"):
         fit(home, wanted)
     kept = checkpoint.read(home.run(wanted.run_id).kept)
     assert kept.selection.epoch == 1 and all(torch.isfinite(t.float()).all() for t in kept.tensors.values())
