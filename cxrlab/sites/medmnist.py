@@ -107,6 +107,8 @@ class MedMnist(Site):
         if len(here) > 1:
             names = ", ".join(path.name for path in here)
             raise BadInput(f"{raw} holds several sets: {names}; choose one with --option file=NAME.")
+        if not here[0].is_file():
+            raise MissingInput(f"{here[0]} is no file; medmnist expects {self.expects}.")
         return here[0]
 
 
@@ -169,7 +171,11 @@ def _labels_of(path: Path, part: str) -> np.ndarray:
             said = arrays[key]
     except DAMAGED as error:
         raise BadInput(f"{path} holds no readable {key} ({error}); fetch it again.") from error
-    return said.reshape(len(said), -1) if said.ndim else said.reshape(0, 1)
+    if said.dtype.kind not in "iub" or said.ndim not in (1, 2):
+        raise BadInput(
+            f"{path} holds {key} {said.shape} {said.dtype}; expected whole numbers, a row an image. Fetch it again."
+        )
+    return said if said.ndim == 2 else said[:, None]
 
 
 def _said_of(path: Path, labels: np.ndarray) -> tuple[str, Said]:
