@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from cxrlab.augment.light import BRIGHTNESS, CONTRAST, EXPOSURE, ROTATION, SHIFT, ZOOM, affine, expose, light
 from cxrlab.augment.texture import even_boxes, grain, sharpen
+from cxrlab.registry import Registry
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 KNOTS = 4  # a side, of a bending field: a cubic has four
@@ -123,8 +124,8 @@ RECIPES: dict[str, Recipe] = {
     "contrast": Recipe(widen=0.1, narrow=0.2, exposure=0.5, contrast=0.4, brightness=0.15),
     "light-flip": Recipe(mirror=True),
 }  # fmt: skip
-AUGMENT: dict[str, Augment] = {
-    "none": none,
-    "light": light,
-    **{name: partial(change, recipe=recipe) for name, recipe in RECIPES.items()},
-}
+AUGMENT: Registry[Augment] = Registry("augmentation")
+AUGMENT.add("none")(none)
+AUGMENT.add("light")(light)
+for _name, _recipe in RECIPES.items():
+    AUGMENT.add(_name)(partial(change, recipe=_recipe))

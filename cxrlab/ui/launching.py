@@ -17,7 +17,7 @@ from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.facts import run_facts
 from cxrlab.facts.estimate import Estimate, estimate
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, choose, forms, frame, words
+from cxrlab.ui import augment_preview, cached, choose, forms, frame, words
 
 OVERLAP = "allow_overlap"
 STUDY, NETWORK = "A whole study", "One network"  # what the switch says, and so what the URL says
@@ -205,6 +205,7 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
         teachers = [run_id for run_id, run in choose.train_runs().items() if run.task == task]
         look = forms.Look({"teacher": ["", *teachers]}, words={"teacher": {"": "none"}}, hidden=hidden)
         said |= forms.draw(specs.TrainSpec, base, key, look)
+    augment_preview.offer(said["view"]["source"], said["training"]["augment"], said["view"]["image_px"], key)
     return said
 
 
