@@ -5,7 +5,8 @@ Out:   a Driver of pytorch_optimizer.MARS; scales and offsets follow plain AdamW
 Never: the library's own rate and decay for vectors (3e-3 and 0.1, thirty times what was asked).
 
 Source: Yuan 2024, arXiv:2411.10438, the variant that remembers the last gradient and never computes one twice. Its
-first step has no gradient before it and takes zero for it, as the authors' code; timm leaves the change out there.
+first step has no gradient before it and takes zero for it, as the authors' code; timm leaves the change out there. The
+library adds 1e-15 under the root, so an epsilon below 3e-8 is not felt.
 """
 
 from pytorch_optimizer import MARS

@@ -24,6 +24,18 @@ def test_a_form_knows_every_optimizer_and_schedule_and_no_other():
     assert set(SCHEDULE_CHOICES) == set(SCHEDULES)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_the_form_s_costs_are_the_driver_s(name):
+    net, (x, y) = problems.conv_net(), problems.images()
+    driver, calls = problems.drive(name, net), []
+    for _ in range(10):
+        inner = problems.closure_of(net, x, y, problems.bce)
+        driver.step(lambda inner=inner: calls.append(1) or inner())
+    assert len(calls) / 10 == CHOICES[name].passes
+    assert driver.scheduled == CHOICES[name].needs_scheduling
+    assert driver.takes_scaler == (name not in SHARP)
+
+
 def test_forms_need_no_torch():
     code = "import sys, cxrlab.choices.optimizers, cxrlab.choices.schedules; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
