@@ -118,10 +118,10 @@ RECIPES: dict[str, Recipe] = {
         grain=0.02,
     ),
     "strong": Recipe(
-        rotation=math.radians(15), shift=0.1, widen=0.2, narrow=0.2, exposure=0.5, contrast=0.35, brightness=0.15,
-        bend=0.03, soften=1.0, sharpen=1.0, grain=0.05, boxes=2, box=0.12,
+        rotation=math.radians(15), shift=0.1, widen=0.2, narrow=0.2, exposure=0.4, contrast=0.3, brightness=0.12,
+        bend=0.03, soften=1.0, sharpen=1.0, grain=0.03, boxes=2, box=0.12,
     ),
-    "contrast": Recipe(widen=0.1, narrow=0.2, exposure=0.5, contrast=0.4, brightness=0.15),
+    "contrast": Recipe(widen=0.1, narrow=0.2, exposure=0.4, contrast=0.3, brightness=0.12),
     "light-flip": Recipe(mirror=True),
 }  # fmt: skip
 AUGMENT: Registry[Augment] = Registry("augmentation")
