@@ -15,7 +15,11 @@ from cxrlab.models import heads
 
 
 def masked_three_way(
-    out: torch.Tensor, target: torch.Tensor, pos_weight: torch.Tensor, multiclass: torch.Tensor
+    out: torch.Tensor,
+    target: torch.Tensor,
+    pos_weight: torch.Tensor,
+    multiclass: torch.Tensor,
+    of: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Mean over labels of the mean over their known rows.
 
@@ -30,15 +34,17 @@ def masked_three_way(
         target: (N, L) float32; of `multiclass` labels 0, 1 and 2 (uncertain), of others in [0, 1]; NaN masked.
         pos_weight: (L,) float32, w.
         multiclass: (L,) bool.
+        of: (L,) int, known rows of the whole batch, see mean_over_labels; None: these rows are the whole batch.
 
     Returns:
         A scalar float32; 0 with no gradient when the batch knows nothing.
     """
-    z, known, filled = heads.classes_of(out.float()), ~torch.isnan(target), torch.nan_to_num(target)
+    known, filled = ~torch.isnan(target), torch.nan_to_num(target)
+    z = torch.where(known[..., None], heads.classes_of(out.float()), 0.0)
     which = filled.round().long()
     three = -z.log_softmax(dim=-1).gather(-1, which[..., None])[..., 0]
     three = three * torch.where(which == heads.POSITIVE, pos_weight, torch.ones_like(pos_weight))
     two = functional.binary_cross_entropy_with_logits(
         z[..., heads.POSITIVE] - z[..., heads.NEGATIVE], filled, pos_weight=pos_weight, reduction="none"
     )
-    return mean_over_labels(torch.where(multiclass, three, two), known)
+    return mean_over_labels(torch.where(multiclass, three, two), known, of)

@@ -63,3 +63,27 @@ def test_a_batch_that_knows_nothing_moves_nothing():
     loss.backward()
     assert float(loss.detach()) == 0
     assert (out.grad == 0).all()
+
+
+def test_a_masked_output_that_is_no_number_does_no_harm_and_gets_no_gradient():
+    out, target = (
+        torch.randn(4, 6, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([[1.0, NAN]] * 4),
+    )
+    out[:, 3:] = NAN
+    out.requires_grad_()
+    loss = masked_three_way(out, target, torch.ones(2), ALL)
+    loss.backward()
+    assert loss.isfinite()
+    assert (out.grad[:, 3:] == 0).all()
+    assert (out.grad[:, :3] != 0).all()
+
+
+def test_the_losses_of_a_batch_in_parts_add_up_to_its_own():
+    draw = torch.Generator().manual_seed(0)
+    out, target = torch.randn(30, 6, generator=draw), torch.randint(0, 3, (30, 2), generator=draw).float()
+    target[torch.rand(30, 2, generator=draw) < 0.4] = NAN
+    of, weight = (~target.isnan()).sum(dim=0), torch.tensor([2.0, 1.0])
+    parts = zip(out.split(7), target.split(7), strict=True)
+    total = sum(float(masked_three_way(z, t, weight, ALL, of)) for z, t in parts)
+    assert total == pytest.approx(float(masked_three_way(out, target, weight, ALL)), rel=1e-5)
