@@ -61,10 +61,9 @@ class Labelled(nn.Module):
         out = net(x).float()
         if self.n_heads > 1:
             out = out.unflatten(1, (self.n_heads, -1))[torch.arange(len(out), device=out.device), site]
-        if self.three_way:
-            share = 1.0 if whole is None else len(y) / len(whole)
-            return masked_three_way(out, y, self.pos_weight, self.multiclass) * share
         of = None if whole is None else (~torch.isnan(whole)).sum(dim=0)
+        if self.three_way:
+            return masked_three_way(out, y, self.pos_weight, self.multiclass, of)
         return self.loss(out, y, self.pos_weight, of)
 
 
