@@ -5,13 +5,13 @@ Out:   names, columns and the header of the format "cxrlab-store" version 1.
 Never: files.
 
 Layout: attributes format, version, site, title, synthetic, source, labels (JSON list), preprocess (JSON), ledger (JSON),
-digest, complete; `/images` (N, H, W) uint8 in one-image chunks, uncompressed, with checksums; `/evidence` (N, L) int8;
+digest, seal, complete; `/images` (N, H, W) uint8 in one-image chunks, uncompressed, with checksums; `/evidence` (N, L) int8;
 `/rows/<column>`; `/quarantine/{file,reason}`; `/boxes/*`; `/masks/<structure>` (N, H, W) uint8 of 0 and 1. Where the
 site has them: `/facts/<name>` (N,) text; `/votes` (N, L) int8, how many readers said positive, -1 not known.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -99,3 +99,15 @@ def digest_of(
     if votes is not None:
         columns.append(votes.astype(np.int8).tobytes())
     return files.digest_of(json.dumps(header.labels), evidence.astype(np.int8).tobytes(), *columns, *sums)
+
+
+def seal_of(header: Header, quarantine: pd.DataFrame, boxes: pd.DataFrame, masks: dict[str, str]) -> str:
+    """Return the digest of what `digest_of` leaves out; `masks` are the digests of the structures' masks.
+
+    It is kept apart, so that two stores of the same images and labels have one digest whatever they are called.
+    """
+    said = json.dumps([asdict(header), masks], sort_keys=True)
+    texts = ["\0".join(quarantine[name].astype(str)) for name in QUARANTINE_COLUMNS]
+    texts += ["\0".join(boxes[name].astype(str)) for name in BOX_COLUMNS[:2]]
+    numbers = [boxes[name].to_numpy("<f4").tobytes() for name in BOX_COLUMNS[2:]]
+    return files.digest_of(said, *texts, *numbers)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -28,6 +29,7 @@ from cxrlab.store.format import (
     VERSION,
     Header,
     digest_of,
+    seal_of,
 )
 
 
@@ -48,6 +50,7 @@ class Store:
         default_factory=pd.DataFrame
     )  # (N, any columns) str; no columns where there are none
     votes: np.ndarray | None = None  # (N, L) int8, readers who said positive, -1 not known
+    seal: str = ""  # digest of what `digest` leaves out: texts, quarantine, boxes, masks; "" in older stores
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -121,8 +124,13 @@ def read(path: Path) -> Store:
         raise BadStore(f"{path} is damaged ({error}); ingest the site again.") from error
 
 
+def _text(value: Any) -> Any:
+    """Return an attribute; older stores hold text of any length, which comes as str."""
+    return value.decode("utf-8") if isinstance(value, bytes) else value
+
+
 def _read(path: Path, h5: h5py.File) -> Store:
-    attrs = h5.attrs
+    attrs = {name: _text(value) for name, value in h5.attrs.items()}
     if attrs.get("format") != FORMAT:
         raise BadStore(
             f"{path} says format {attrs.get('format')!r}; expected {FORMAT!r}. Is it a store of this lab?"
@@ -167,6 +175,7 @@ def _read(path: Path, h5: h5py.File) -> Store:
         path=path,
         header=header,
         digest=str(attrs["digest"]),
+        seal=str(attrs.get("seal", "")),
         rows=rows,
         evidence=evidence,
         quarantine=_read_table(h5["quarantine"], QUARANTINE_COLUMNS),
@@ -193,4 +202,24 @@ def check(path: Path) -> list[str]:
     digest = digest_of(store.header, store.rows, store.evidence, sums, store.facts, store.votes)
     if not wrong and digest != store.digest:
         wrong.append(f"the contents' digest is {digest[:12]} but the file says {store.digest[:12]}.")
+    return wrong + _check_rest(store)
+
+
+def _check_rest(store: Store) -> list[str]:
+    """Return what is wrong with the masks and with what the digest leaves out."""
+    wrong: list[str] = []
+    sums: dict[str, str] = {}
+    for name in store.mask_names:
+        try:
+            each = [files.digest_of(store.mask(name, i).tobytes()) for i in range(len(store))]
+        except OSError as error:
+            wrong.append(f"the masks of {name!r} cannot be read: {error}.")
+            continue
+        sums[name] = files.digest_of(*each)
+    seal = seal_of(store.header, store.quarantine, store.boxes, sums)
+    if store.seal and not wrong and seal != store.seal:
+        wrong.append(
+            "its title, ledger, quarantine, boxes or masks are not those that were written "
+            f"({seal[:12]}; the file says {store.seal[:12]})."
+        )
     return wrong

@@ -27,6 +27,7 @@ from cxrlab.store.format import (
     Header,
     digest_of,
     empty_boxes,
+    seal_of,
 )
 
 
@@ -67,9 +68,11 @@ def write(
     """
     check_labels(header.labels, f"the site {header.site}")
     rows = _check_rows(header, rows, evidence)
-    boxes = empty_boxes() if boxes is None else boxes[list(BOX_COLUMNS)]
+    boxes = empty_boxes() if boxes is None else boxes[list(BOX_COLUMNS)].copy()
+    for column in BOX_COLUMNS[:2]:
+        boxes[column] = _clean(boxes[column])
     facts = _check_facts(header, facts, votes, len(rows))
-    left_out = pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS))
+    left_out = _texts(pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS)))
     images = iter(images)
     first = next(images, None)
     if first is None or len(rows) == 0:
@@ -88,14 +91,15 @@ def write(
             h5.create_dataset("evidence", data=evidence.astype(np.int8), fletcher32=True)
             for name, table in (("rows", rows), ("quarantine", left_out), ("boxes", boxes)):
                 _write_table(h5.create_group(name), table)
-            for name, mask in (masks or {}).items():
-                _write_mask(h5, f"masks/{name}", mask, shape)
+            mask_sums = {
+                name: _write_mask(h5, f"masks/{name}", mask, shape) for name, mask in (masks or {}).items()
+            }
             if len(facts.columns):
                 _write_table(h5.create_group("facts"), facts)
             if votes is not None:
                 h5.create_dataset("votes", data=votes.astype(np.int8), fletcher32=True)
             digest = digest_of(header, rows, evidence, sums, facts, votes)
-            _write_header(h5, header, digest)
+            _write_header(h5, header, digest, seal_of(header, left_out, boxes, mask_sums))
             h5.flush()
             used = h5.id.get_filesize()
         os.truncate(part, used)
@@ -147,19 +151,23 @@ def _write_images(
     return sums
 
 
-def _write_header(h5: h5py.Group, header: Header, digest: str) -> None:
-    h5.attrs.update(
-        format=FORMAT,
-        version=VERSION,
-        site=header.site,
-        title=header.title,
-        synthetic=header.synthetic,
-        source=header.source,
-        labels=json.dumps(header.labels),
-        preprocess=json.dumps(header.preprocess),
-        ledger=json.dumps(header.ledger),
-        digest=digest,
-    )
+def _write_header(h5: h5py.Group, header: Header, digest: str, seal: str) -> None:
+    h5.attrs.update(version=VERSION, synthetic=header.synthetic)
+    texts = {
+        "format": FORMAT,
+        "site": header.site,
+        "title": header.title,
+        "source": header.source,
+        "labels": json.dumps(header.labels),
+        "preprocess": json.dumps(header.preprocess),
+        "ledger": json.dumps(header.ledger),
+        "digest": digest,
+        "seal": seal,
+    }
+    for name, text in texts.items():
+        # Of one length, as in `_write_table`: HDF5 can go round for ever in a damaged heap.
+        data = text.encode()
+        h5.attrs.create(name, data, dtype=h5py.string_dtype("utf-8", len(data) or 1))
     h5.flush()
     h5.attrs["complete"] = True
 
@@ -180,19 +188,29 @@ def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.
         raise BadInput(
             f"the evidence of {header.site} holds {sorted(map(int, unknown))}; expected 1, 0, -1, -2 or -3."
         )
+    rows = rows[list(ROW_COLUMNS)].reset_index(drop=True)
+    for column, kind in ROW_COLUMNS.items():
+        text = kind == "str"
+        rows[column] = _clean(rows[column]) if text else rows[column].astype(kind)
     twice = rows["image_id"][rows["image_id"].duplicated()]
     if len(twice):
         raise BadInput(
             f"{header.site} names the image {twice.iloc[0]!r} twice; image_id must be unique in a site."
         )
-    rows = rows[list(ROW_COLUMNS)].reset_index(drop=True)
-    for column, kind in ROW_COLUMNS.items():
-        text = kind == "str"
-        # A NUL ends a text in HDF5.
-        rows[column] = (
-            rows[column].fillna("").astype(str).str.replace("\0", "") if text else rows[column].astype(kind)
-        )
     return rows
+
+
+def _clean(column: pd.Series) -> pd.Series:
+    """Return text that HDF5 can hold: a NUL ends a text there, and half a letter has no bytes."""
+    column = column.fillna("").astype(str).str.replace("\0", "")
+    whole = column.map(str.isascii)
+    if not whole.all():
+        column = column.map(lambda text: text.encode("utf-8", "replace").decode())
+    return column
+
+
+def _texts(table: pd.DataFrame) -> pd.DataFrame:
+    return table.apply(_clean) if len(table) else table
 
 
 def _check_facts(
@@ -205,16 +223,20 @@ def _check_facts(
     if len(facts) != n:
         raise BadInput(f"{header.site} gives facts of {len(facts)} images; expected {n}.")
     facts = facts[sorted(facts)].reset_index(drop=True)  # a reader finds them in this order
-    return facts.fillna("").astype(str).apply(lambda column: column.str.replace("\0", ""))
+    return _texts(facts)
 
 
-def _write_mask(h5: h5py.Group, name: str, mask: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:
+def _write_mask(h5: h5py.Group, name: str, mask: Iterable[np.ndarray], shape: tuple[int, int, int]) -> str:
+    """Write one structure's masks and return their digest."""
+    sums: list[str] = []
     data = h5.create_dataset(
         name, shape, np.uint8, chunks=(1, *shape[1:]), compression="gzip", compression_opts=1
     )
     for i, one in enumerate(mask):
         if one.any():  # most findings are absent from most images; a chunk never written reads as zeros
             data[i] = one
+        sums.append(files.digest_of(np.asarray(one, bool).tobytes()))
+    return files.digest_of(*sums)
 
 
 def _write_table(group: h5py.Group, table: pd.DataFrame) -> None:
