@@ -72,7 +72,8 @@ def write(
     for column in BOX_COLUMNS[:2]:
         boxes[column] = _clean(boxes[column])
     facts = _check_facts(header, facts, votes, len(rows))
-    left_out = _texts(pd.DataFrame(list(quarantine), columns=list(QUARANTINE_COLUMNS)))
+    named = [tuple(_whole(str(text).replace("\0", "")) for text in entry) for entry in quarantine]
+    left_out = pd.DataFrame(named, columns=list(QUARANTINE_COLUMNS))
     images = iter(images)
     first = next(images, None)
     if first is None or len(rows) == 0:
@@ -201,16 +202,13 @@ def _check_rows(header: Header, rows: pd.DataFrame, evidence: np.ndarray) -> pd.
 
 
 def _clean(column: pd.Series) -> pd.Series:
-    """Return text that HDF5 can hold: a NUL ends a text there, and half a letter has no bytes."""
-    column = column.fillna("").astype(str).str.replace("\0", "")
-    whole = column.map(str.isascii)
-    if not whole.all():
-        column = column.map(lambda text: text.encode("utf-8", "replace").decode())
-    return column
+    """Return text without NUL, which ends a text in HDF5."""
+    return column.fillna("").astype(str).str.replace("\0", "")
 
 
-def _texts(table: pd.DataFrame) -> pd.DataFrame:
-    return table.apply(_clean) if len(table) else table
+def _whole(text: str) -> str:
+    """Return text that has bytes: half a letter, as file names of another encoding hold it, has none."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _check_facts(
@@ -223,7 +221,7 @@ def _check_facts(
     if len(facts) != n:
         raise BadInput(f"{header.site} gives facts of {len(facts)} images; expected {n}.")
     facts = facts[sorted(facts)].reset_index(drop=True)  # a reader finds them in this order
-    return _texts(facts)
+    return facts.apply(_clean)
 
 
 def _write_mask(h5: h5py.Group, name: str, mask: Iterable[np.ndarray], shape: tuple[int, int, int]) -> str:
