@@ -1,6 +1,6 @@
 """The networks that a spec can name."""
 
-from cxrlab.models import any_timm, autoencoder, backbones, latent_head, small
+from cxrlab.models import any_timm, autoencoder, backbones, latent_head, resnet18_small, small
 from cxrlab.models.base import MODELS
 
-__all__ = ["MODELS", "any_timm", "autoencoder", "backbones", "latent_head", "small"]
+__all__ = ["MODELS", "any_timm", "autoencoder", "backbones", "latent_head", "resnet18_small", "small"]
