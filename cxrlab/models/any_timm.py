@@ -18,7 +18,7 @@ from cxrlab.choices.networks import CLASSIFIES, TIMM
 from cxrlab.errors import BadSpec, UnknownName
 from cxrlab.models import firsts, places
 from cxrlab.models.backbones import MultiLabelNet, Shape, map_layers, stretched_px
-from cxrlab.models.base import MODELS, Model, Plan
+from cxrlab.models.base import MODELS, Model, Plan, grids
 
 # Sides that a network which refuses the one asked is tried at, to name the smallest.
 SIDES = (32, 64, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)
@@ -49,10 +49,12 @@ def model(name: str) -> Model:
         raise UnknownName(
             f"timm {timm.__version__} has no network named {tag!r}{hint}. Take one of timm.list_models()."
         )
-    network, dot, _ = tag.partition(".")
-    if dot and firsts.cfg_of(tag).architecture != network:
+    network = tag.partition(".")[0]
+    try:
+        firsts.cfg_of(tag)
+    except RuntimeError as error:  # timm's for a tag that it does not know
         known = ", ".join(timm.list_pretrained(f"{network}.*")[:8]) or "none"
-        raise UnknownName(f"timm {timm.__version__} has no weights {tag!r}. Known: {known}.")
+        raise UnknownName(f"timm {timm.__version__} has no weights {tag!r}. Known: {known}.") from error
 
     def build(plan: Plan) -> nn.Module:
         return MultiLabelNet(tag, plan.width, plan.image_px, shape_at(tag, plan.image_px))
@@ -143,11 +145,23 @@ def why_no_map(tag: str) -> str:
     """Return why no maps can be read from the network; "" when they can."""
     bare = _bare(tag)
     if hasattr(bare, "num_prefix_tokens"):
-        return places.why_no_grid(bare)
+        return places.why_no_grid(bare) or _why_no_tokens(tag)
     if getattr(bare, "output_fmt", "NCHW") != "NCHW" or not getattr(bare, "feature_info", None):
         return "its layers do not keep an image's places and channels in the order that maps are read in."
     px = int(firsts.cfg_of(tag).input_size[-1])
     return "" if _maps_are_places(bare, px) else "the layers that timm names in it give no maps of places."
+
+
+def _why_no_tokens(tag: str) -> str:
+    """Return why the last norm's tokens are not the image's patches after the prefix; "" when they are (tried out)."""
+    px = int(firsts.cfg_of(tag).input_size[-1])
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            net = MultiLabelNet(tag, 3, px, shape_at(tag, px))
+        found = grids(net, map_layers(net), px)
+    except (*REFUSALS, BadSpec):
+        return "the tokens of its last layer are not the image's places."
+    return "" if found else "its last layer is not passed on the way to the answer."
 
 
 def _maps_are_places(bare: nn.Module, px: int) -> bool:

@@ -90,9 +90,7 @@ def _add(name: str, kind: type[SmallCnn] | type[SmallCnn3]) -> None:
     def build(plan: Plan) -> nn.Module:
         return kind(plan.width)
 
-    MODELS.add(name)(
-        Model(name=name, tasks=CLASSIFIES, build=build, cam_layers=_layers, parts=_parts)
-    )
+    MODELS.add(name)(Model(name=name, tasks=CLASSIFIES, build=build, cam_layers=_layers, parts=_parts))
 
 
 _add("small_cnn", SmallCnn)
