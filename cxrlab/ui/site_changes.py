@@ -19,6 +19,7 @@ from cxrlab.ui.figures import base
 
 THUMB_PX = 160
 A_PAGE = 8  # thumbnails of what was left out
+MOST = 2_000  # files left out that are sent to a browser at once
 TALLEST = 14  # rows of a ledger that are shown without scrolling
 
 
@@ -89,7 +90,9 @@ def left_out(site: str) -> None:
         format_func=lambda text: text or "any reason",
     )  # fmt: skip
     chosen = table[table["reason"] == reason] if reason else table
-    base.table(chosen, "quarantine", alt=f"Files of {site} left out, with reasons")
+    base.table(chosen.head(MOST), "quarantine", alt=f"Files of {site} left out, with reasons")
+    if len(chosen) > MOST:
+        st.caption(f"The first {MOST:,} of {len(chosen):,}; the store holds all of them.")
     with frame.caught():
         thumbnails(site, chosen)
 
