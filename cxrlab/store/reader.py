@@ -5,13 +5,11 @@ Out:   an open Store; what is wrong with it.
 Never: torch, label policies, splits, streamlit.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -19,8 +17,7 @@ import pandas as pd
 
 from cxrlab import files
 from cxrlab.errors import BadInput, BadStore, MissingInput
-from cxrlab.labels import check_labels
-from cxrlab.store import trust
+from cxrlab.store import kinds, trust
 from cxrlab.store.format import (
     BOX_COLUMNS,
     FORMAT,
@@ -98,14 +95,6 @@ def _open(path: str, mtime_ns: int, pid: int) -> h5py.File:
     return h5py.File(path, "r")
 
 
-def _read_table(group: h5py.Group, columns: Iterable[str]) -> pd.DataFrame:
-    table = {}
-    for column in columns:
-        data = group[column]
-        table[column] = data.asstr()[:] if h5py.check_string_dtype(data.dtype) else data[:]
-    return pd.DataFrame(table)
-
-
 def read(path: Path) -> Store:
     """Open a store that may come from anywhere.
 
@@ -124,13 +113,8 @@ def read(path: Path) -> Store:
         raise BadStore(f"{path} is damaged ({error}); ingest the site again.") from error
 
 
-def _text(value: Any) -> Any:
-    """Return an attribute; older stores hold text of any length, which comes as str."""
-    return value.decode("utf-8") if isinstance(value, bytes) else value
-
-
 def _read(path: Path, h5: h5py.File) -> Store:
-    attrs = {name: _text(value) for name, value in h5.attrs.items()}
+    attrs = {name: kinds.text(value) for name, value in h5.attrs.items()}
     if attrs.get("format") != FORMAT:
         raise BadStore(
             f"{path} says format {attrs.get('format')!r}; expected {FORMAT!r}. Is it a store of this lab?"
@@ -142,33 +126,20 @@ def _read(path: Path, h5: h5py.File) -> Store:
     trust.check(path, h5)
     if not attrs.get("complete", False):
         raise BadStore(f"{path} was not finished; ingest the site again.")
-    header = Header(
-        site=str(attrs["site"]),
-        title=str(attrs["title"]),
-        source=str(attrs["source"]),
-        labels=tuple(json.loads(attrs["labels"])),
-        synthetic=bool(attrs["synthetic"]),
-        preprocess=json.loads(attrs["preprocess"]),
-        ledger=tuple(json.loads(attrs.get("ledger", "[]"))),
+    header = kinds.header(attrs, str(path))
+    rows = kinds.table(h5["rows"], ROW_COLUMNS)
+    sides, shape = kinds.pictures(h5, len(rows)), (len(rows), len(header.labels))
+    if rows["image_id"].duplicated().any():
+        raise BadStore(f"{path} names an image twice; ingest the site again.")
+    evidence = kinds.whole_numbers(h5, "evidence", shape, kinds.CODES)
+    votes = kinds.whole_numbers(h5, "votes", shape, None) if "votes" in h5 else None
+    facts = (
+        kinds.table(h5["facts"], dict.fromkeys(sorted(h5["facts"]), "str"))
+        if "facts" in h5
+        else pd.DataFrame()
     )
-    check_labels(header.labels, str(path))
-    images, evidence = h5["images"], h5["evidence"][:]
-    rows = _read_table(h5["rows"], ROW_COLUMNS)
-    if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(rows):
-        raise BadStore(
-            f"{path} holds images {images.shape} {images.dtype} for {len(rows)} rows; ingest the site again."
-        )
-    masks = h5.get("masks", {})
-    if any(mask.shape != images.shape for mask in masks.values()):
-        raise BadStore(f"{path} holds masks of another shape than its images; ingest the site again.")
-    if evidence.shape != (len(rows), len(header.labels)):
-        raise BadStore(f"{path} holds evidence {evidence.shape} for {len(rows)} rows; ingest the site again.")
-    facts = _read_table(h5["facts"], sorted(h5["facts"])) if "facts" in h5 else pd.DataFrame()
-    votes = h5["votes"][:] if "votes" in h5 else None
-    if (len(facts.columns) and len(facts) != len(rows)) or (
-        votes is not None and votes.shape != evidence.shape
-    ):
-        raise BadStore(f"{path} holds facts or votes of other images than its rows; ingest the site again.")
+    if len(facts.columns) and len(facts) != len(rows):
+        raise BadStore(f"{path} holds facts of other images than its rows; ingest the site again.")
     return Store(
         facts=facts,
         votes=votes,
@@ -178,10 +149,12 @@ def _read(path: Path, h5: h5py.File) -> Store:
         seal=str(attrs.get("seal", "")),
         rows=rows,
         evidence=evidence,
-        quarantine=_read_table(h5["quarantine"], QUARANTINE_COLUMNS),
-        boxes=_read_table(h5["boxes"], BOX_COLUMNS),
-        mask_names=tuple(masks),
-        image_shape=images.shape[1:],
+        quarantine=kinds.table(h5["quarantine"], dict.fromkeys(QUARANTINE_COLUMNS, "str")),
+        boxes=kinds.table(
+            h5["boxes"], {c: "str" if c in BOX_COLUMNS[:2] else "float32" for c in BOX_COLUMNS}
+        ),
+        mask_names=tuple(h5.get("masks", {})),
+        image_shape=sides,
     )
 
 

@@ -221,7 +221,7 @@ def go_round(h5):
         (lambda h5: h5["rows"].pop("sex"), "damaged"),
         (claim("images", (5, 30_000, 30_000), np.uint8, chunks=(1, 100, 100)), "claims 4,500,000,000 bytes"),
         (claim("images", (5, 20, 20), np.float32, data=np.zeros((5, 20, 20))), "float32"),
-        (claim("images", (4, 20, 20), np.uint8, data=images_of(4)), r"images \(4, 20, 20\) uint8 for 5 rows"),
+        (claim("images", (4, 20, 20), np.uint8, data=images_of(4)), r"images \(4, 20, 20\) uint8 are not one array"),
         (claim("evidence", (2**31, 2), np.int8), "claims 4,294,967,296 bytes"),
         (claim("evidence", (5, 2**30), np.int8, chunks=(1, 2**20), compression="gzip"), "claims"),
         (claim("evidence", (5, 3), np.int8, data=np.zeros((5, 3))), r"evidence \(5, 3\)"),
