@@ -11,11 +11,15 @@ Licences, statistics, parameters and operations are timm's; tests/models compare
 from dataclasses import dataclass
 
 from cxrlab.choices import Choice
+from cxrlab.choices.network_options import HierarchicalOptions
+from cxrlab.errors import BadSpec
 from cxrlab.registry import Registry
-from cxrlab.spec.parts import ModelSpec
+from cxrlab.spec.parts import Frozen, ModelSpec
 
 # Any network of timm can be named too, as timm:NAME or timm:NAME.TAG.
 TIMM = "timm:"
+# A gate, then a disease network for what it lets through; a run of it also says "Abnormal".
+HIERARCHICAL = "hierarchical"
 # Grey ImageNet statistics: what most pretrained weights saw, were their three channels one.
 IMAGENET_GREY = (0.449, 0.226)
 # Free for any use, with attribution at most. What is not listed here, or not stated at all, has to be allowed by hand.
@@ -164,6 +168,16 @@ _own(
     "Two-layer perceptron on the latents of a finished autoencoder run.",
     ("normal",),
 )
+CHOICES.add(HIERARCHICAL)(
+    NetworkChoice(
+        name=HIERARCHICAL,
+        title="Hierarchical",
+        sentence="A small gate says normal or abnormal; a disease network looks at what the gate lets through, and at "
+        "nothing else when images are scored. Both are trained together. Chen 2019, PMLR 102:109.",
+        options=HierarchicalOptions,
+        tasks=("labels",),
+    )
+)
 
 
 def known(name: str) -> bool:
@@ -190,7 +204,11 @@ def why_not(model: ModelSpec, task: str) -> str:
     """Return why `model` cannot be built for `task`, one sentence; "" when nothing here speaks against it."""
     if not known(model.name):
         return f"no network named {model.name!r}. Known: {', '.join(CHOICES)}, and timm:NAME."
-    if model.name not in set(CHOICES):
+    try:
+        options_of(model)
+    except BadSpec as error:
+        return str(error)
+    if model.name not in CHOICES:
         return (
             ""
             if task in CLASSIFIES
@@ -201,6 +219,41 @@ def why_not(model: ModelSpec, task: str) -> str:
         return (
             f"the network {model.name!r} does not do the task {task!r}; it does: {', '.join(choice.tasks)}."
         )
+    if is_gated(model):
+        return _gated_why_not(model, task)
     if model.weights != "none" and not choice.tag:
         return f"the network {model.name!r} takes no first weights ({model.weights!r} was asked); use weights 'none'."
     return licence_problem(choice.tag, choice.licence, model.allow_noncommercial or model.weights != "hub")
+
+
+def options_of(model: ModelSpec) -> Frozen:
+    """Return the network's own options, checked; timm's other networks have none.
+
+    Raises:
+        BadSpec: an option is unknown or out of range.
+    """
+    choice = CHOICES[model.name] if model.name in CHOICES else Choice(model.name, model.name, "")
+    return choice.read(model.options)
+
+
+def is_gated(model: ModelSpec) -> bool:
+    """Return whether a gate stands before the network."""
+    return model.name == HIERARCHICAL
+
+
+def gate_of(model: ModelSpec) -> ModelSpec:
+    """Return the gate of a hierarchical network; it starts from random weights."""
+    return ModelSpec(name=options_of(model).gate)
+
+
+def disease_of(model: ModelSpec) -> ModelSpec:
+    """Return what lies behind the gate; first weights are its own."""
+    return model.model_copy(update={"name": options_of(model).disease, "options": {}})
+
+
+def _gated_why_not(model: ModelSpec, task: str) -> str:
+    for part, what in ((gate_of(model), "gate"), (disease_of(model), "disease network")):
+        inside = "it has a gate itself." if is_gated(part) else why_not(part, task)
+        if inside:
+            return f"the {what} cannot be {part.name!r}: {inside}"
+    return ""

@@ -90,6 +90,7 @@ class Model:
     load: Callable[[nn.Module, ModelSpec, Shelf | None], Loaded] | None = None  # None: only weights "none"
     parts: Callable[[nn.Module], Parts] = splitting.of_timm
     grey: tuple[float, float] = IMAGENET_GREY  # mean and deviation of the input that its hub weights expect
+    gated: bool = False  # a gate's answer is the last of its labels, see heads.gated
 
 
 class Networks(Registry[Model]):

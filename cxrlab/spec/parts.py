@@ -153,6 +153,7 @@ class ModelSpec(Frozen):
         title="Network",
         description="A name in cxrlab.choices.networks, or timm:NAME for any other of timm's.",
     )
+    options: dict[str, Any] = _options("Network's own", "What differs from the network's own defaults.")
     weights: str = Field(
         "none",
         title="First weights",
@@ -314,4 +315,7 @@ class StrategySpec(Frozen):
         title="Shares",
         description="Home site → its share of the budget; empty: as the sites are.",
         json_schema_extra=MORE,
+    )
+    moco_options: dict[str, Any] = _options(
+        "MoCo's own", "For the task 'moco': what differs from the defaults in cxrlab.choices.strategies."
     )
