@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -52,21 +53,28 @@ class Checkpoint:
     latents: int = 0  # latent_head: how many come in
     latents_digest: str = ""  # latent_head: digest of the autoencoder's checkpoint
     head: Head = "binary"  # how many numbers it says of a label
+    heads: dict[str, list[str]] = field(default_factory=dict)  # home → labels its own head learnt; {}: one head
     cxrlab_version: str = __version__
     tensors: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def plan(self) -> Plan:
         """What the network is built for."""
-        n_heads = len(self.spec.view.source) if self.spec.strategy.heads == "by-site" else 1
+        n_heads = max(1, len(self.heads))
         return Plan(self.spec.model, len(self.labels), self.input.image_px, self.latents, self.head, n_heads)
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """(H, L) bool: a head was taught a label; one head was taught all."""
+        taught = [[label in said for label in self.labels] for said in self.heads.values()]
+        return np.array(taught or [[True] * len(self.labels)], bool)
 
 
 _FIELDS = {
     "spec", "input", "labels", "selection", "log_pos_weight", "stores", "weights", "precision", "latents",
-    "latents_digest", "head", "cxrlab_version",
+    "latents_digest", "head", "heads", "cxrlab_version",
 }  # fmt: skip
-_ADDED = {"head": "binary"}  # what checkpoints were before they said it
+_ADDED: dict[str, Any] = {"head": "binary", "heads": {}}  # what checkpoints were before they said it
 
 
 def write(path: Path, made: Checkpoint) -> None:
@@ -85,6 +93,8 @@ def write(path: Path, made: Checkpoint) -> None:
         "head": made.head,
         "cxrlab_version": made.cxrlab_version,
     }
+    if made.heads:
+        head["heads"] = made.heads
     _write(path, FORMAT, VERSION, head, made.tensors)
 
 
@@ -115,6 +125,7 @@ def read(path: Path) -> Checkpoint:
             latents=int(head["latents"]),
             latents_digest=str(head["latents_digest"]),
             head=_head(head["head"]),
+            heads={site: list(labels) for site, labels in head["heads"].items()},
             cxrlab_version=str(head["cxrlab_version"]),
             tensors=tensors,
         )
@@ -169,6 +180,8 @@ class Last:
     scaler: dict[str, Any] = field(default_factory=dict)  # fp16's
     parts: int = 1  # a batch goes through in so many
     notes: list[str] = field(default_factory=list)
+    processes: int = 1  # that shared every batch
+    judging_seconds: float = 0.0  # of `seconds`, on validation rows
     tensors: dict[str, torch.Tensor] = field(
         default_factory=dict, repr=False
     )  # net.*, best.*, objective.*, optimizer.*

@@ -13,15 +13,17 @@ import torch
 from cxrlab import checkpoint, files, spec
 from cxrlab.checkpoint import Checkpoint, Selection
 from cxrlab.errors import BadRun
-from cxrlab.learning import devices, loop
+from cxrlab.learning import devices, loop, parallel, ranks
 from cxrlab.learning.efficiency import (
     count_forward_flops,
     count_parameters,
+    forget_peak,
     measure_inference,
     peak_memory_bytes,
 )
 from cxrlab.learning.state import Training, prepare, restore
 from cxrlab.losses import LOSSES
+from cxrlab.models.timing import for_timing
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
 from cxrlab.spec import TrainSpec
@@ -37,38 +39,79 @@ def fit(
     device: str = "auto",
     *,
     save_every: float = SAVE_EVERY,
+    group: parallel.Group | None = None,
 ) -> None:
     """Train `run_spec` in the folder of `run`; go on from last.ckpt where there is one; do nothing when it is done.
+
+    Args:
+        run_spec: what to train.
+        lab: where the stores are.
+        run: where it is kept.
+        progress: told of every step.
+        device: "auto", "cpu" or "cuda".
+        save_every: seconds between states to resume from.
+        group: the processes that this one is one of; None: as many as parallel.count says are started.
 
     Raises:
         BadSpec: data, task and network do not go together (see cohort.build).
         MissingInput: a store, an autoencoder run or first weights are not there.
-        BadRun: the folder holds another spec's work, or the loss became infinite.
+        BadRun: the folder holds another spec's work, the loss became infinite, memory ran out, or a process was killed.
     """
     if run.checkpoint.exists():
         if spec.digest(checkpoint.read(run.checkpoint).spec) != spec.digest(run_spec):
             raise BadRun(f"{run.folder} holds the checkpoint of another spec; start this one as a new run.")
         return
-    where = devices.pick(device)
+    if group is None:
+        n = 1 if run_spec.model.latents_of else parallel.count(device, run_spec.training.batch)
+        if n > 1:
+            ranks.launch(n, run_spec, lab, run, progress, device, save_every)
+            return
+    try:
+        _fit(run_spec, lab, run, progress, devices.pick(device), save_every, group or parallel.Group())
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not devices.is_out_of_memory(error):
+            raise
+        raise BadRun(
+            f"memory ran out ({' '.join(str(error).split())[:150]}); choose a smaller network, image side or batch, or free "
+            "memory, and resume."
+        ) from error
+
+
+def _fit(
+    run_spec: TrainSpec,
+    lab: Lab,
+    run: RunPaths,
+    progress: Progress,
+    where: torch.device,
+    save_every: float,
+    group: parallel.Group,
+) -> None:
     last = checkpoint.read_last(run.last) if run.last.exists() else None
     if last is not None and last.spec_digest != spec.digest(run_spec):
         raise BadRun(f"{run.last} belongs to another spec; remove it to train this one from the start.")
     forked = torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
     with forked, devices.threads(last.threads if last else torch.get_num_threads()):
-        going = prepare(run_spec, lab, where, progress)
+        forget_peak(where)
+        going = prepare(run_spec, lab, where, progress, group)
         going.frozen = partial(_freeze, going)
         if last is not None:
             restore(going, last)
         loop.walk(going, run, progress, save_every)
+        if not group.leads:
+            return
         files.write_json(run.efficiency, _measure_efficiency(going))
         checkpoint.write(run.checkpoint, _freeze(going))
     run.last.unlink(missing_ok=True)
 
 
 def _freeze(going: Training) -> Checkpoint:
-    chosen, stores = going.best, going.rows.digests
-    if going.start is not None:  # what the first network was trained on has been seen too
-        stores = {**going.start.stores, **stores}
+    chosen, stores = going.best, {**going.seen_before, **going.rows.digests}
+    heads = {}
+    if going.plan.n_heads > 1:
+        heads = {
+            site: [label for label, learnt in zip(going.rows.labels, row, strict=True) if learnt]
+            for site, row in zip(going.rows.digests, going.rows.learnt, strict=True)
+        }
     return Checkpoint(
         spec=going.spec,
         input=going.input,
@@ -81,6 +124,7 @@ def _freeze(going: Training) -> Checkpoint:
         latents=going.plan.inputs,
         latents_digest=going.latents_digest,
         head=going.plan.head,
+        heads=heads,
         tensors=going.best_tensors,
     )
 
@@ -108,10 +152,14 @@ def _measure_efficiency(going: Training) -> dict[str, object]:
         else "resident set of the job's process",
         "epochs": epochs,
         "train_images": len(going.rows.train),
+        "processes": going.group.size,
         "seconds": round(going.seconds, 3),
+        "seconds_are": "training steps and validation",
         "seconds_per_epoch": round(going.seconds / epochs, 3),
-        "train_images_per_s": round(epochs * going.images_an_epoch / going.seconds, 1),
-        "inference": measure_inference(going.net, x, going.device),
+        "train_images_per_s": round(
+            epochs * going.images_an_epoch / (going.seconds - going.judging_seconds), 1
+        ),
+        "inference": measure_inference(for_timing(going.net), x, going.device),
         "history": going.history,
         "notes": going.notes,
     }

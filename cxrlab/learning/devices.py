@@ -14,6 +14,15 @@ import torch
 from cxrlab.errors import BadInput
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+# How torch says it without a class of its own: its allocator on a CPU (Linux; Windows), oneDNN, C++, cuDNN, cuBLAS.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a memory",
+    "bad_alloc",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
 
 
 def pick(name: str = "auto") -> torch.device:
@@ -48,7 +57,16 @@ def precision_of(asked: str, device: torch.device) -> str:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether `error` says that a device or this machine has no memory left."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def is_uncompiled(error: Exception) -> bool:
+    """Return whether `error` says that torch could not compile a network."""
+    return any(
+        kind.__module__.startswith(("torch._dynamo", "torch._inductor")) for kind in type(error).__mro__
+    )
 
 
 def release(device: torch.device) -> None:

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cxrlab.learning import devices
 from cxrlab.models.base import Plan, build
+
+WARM_UP = 3  # batches
 
 
 def count_parameters(net: nn.Module) -> int:
@@ -48,6 +49,12 @@ def peak_memory_bytes(device: torch.device) -> int:
     )  # getrusage(2): kilobytes, but bytes on macOS
 
 
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_memory_bytes` begin anew; of a process's resident set nothing can be forgotten."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def measure_inference(
     call: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, device: torch.device, batches: int = 20
 ) -> dict[str, float]:
@@ -64,15 +71,27 @@ def measure_inference(
     """
     took = []
     with torch.inference_mode():
-        for i in range(batches + 3):
-            start = time.perf_counter()
-            call(x)
-            devices.synchronize(device)
-            if i >= 3:
-                took.append(time.perf_counter() - start)
+        for i in range(batches + WARM_UP):
+            seconds = _seconds(lambda: call(x), device)
+            if i >= WARM_UP:
+                took.append(seconds)
     return {
         "batch": len(x),
         "p50_ms": float(np.percentile(took, 50) * 1e3),
         "p95_ms": float(np.percentile(took, 95) * 1e3),
         "images_per_s": float(len(x) / np.median(took)),
     }
+
+
+def _seconds(call: Callable[[], object], device: torch.device) -> float:
+    """Return how long `call` takes: by the GPU's own clock, where the waiting of this process does not count."""
+    if device.type != "cuda":
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    call()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1e3

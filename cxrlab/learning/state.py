@@ -18,7 +18,8 @@ from cxrlab.augment import AUGMENT
 from cxrlab.checkpoint import Checkpoint, Last, Selection
 from cxrlab.choices.networks import IMAGENET_GREY
 from cxrlab.errors import BadRun, BadSpec
-from cxrlab.learning import cohort, devices, feeds, objectives, starting
+from cxrlab.learning import cohort, devices, feeds, moco, objectives, starting
+from cxrlab.learning.parallel import Group
 from cxrlab.losses.masked_bce import positive_weight
 from cxrlab.models import MODELS
 from cxrlab.models.base import Loaded, Parts, Plan, build, load_first_weights
@@ -51,7 +52,9 @@ class Training:
     loss_sum: torch.Tensor  # () float64 on the device: read as a number only when needed, to keep a GPU busy
     latents_digest: str = ""
     parts_of: Parts | None = None  # which layers are which, where a strategy moves some alone
-    start: Checkpoint | None = None  # the run that this one goes on from
+    seen_before: dict[str, str] = field(
+        default_factory=dict
+    )  # site → digest of its store, of what this run builds on
     scaler: torch.amp.GradScaler | None = None  # fp16's
     call: nn.Module | None = None  # the network, compiled where that was asked
     parts: int = 1  # a batch goes through in so many
@@ -59,13 +62,22 @@ class Training:
     frozen: Callable[[], Checkpoint] | None = (
         None  # how the best network becomes a checkpoint; train.py's business
     )
-    averaged: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss  # over the processes of one training
+    group: Group = field(default_factory=Group)  # the processes of this training
+    before: list[torch.Tensor] = field(
+        default_factory=list
+    )  # what a step that failed had changed; see loop.step
     epoch: int = 0
     step: int = 0
     best: Selection | None = None
     best_tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    judging_seconds: float = 0.0  # of these, on validation rows
+
+    @property
+    def batch(self) -> int:
+        """Images a step: what was asked, or all training rows where these are fewer."""
+        return min(self.spec.training.batch, len(self.rows.train))
 
     @property
     def steps(self) -> int:
@@ -78,8 +90,11 @@ class Training:
         return min(self.steps * self.spec.training.batch, len(self.rows.train))
 
 
-def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progress) -> Training:
+def prepare(
+    run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progress, group: Group | None = None
+) -> Training:
     """Load rows and images, build the network with its first weights. Seeds torch: the caller forks its generators."""
+    group = group or Group()
     plug_in = MODELS[run_spec.model.name]
     if run_spec.task not in plug_in.tasks:
         raise BadSpec(
@@ -90,7 +105,8 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
     encoder = feeds.encoder_of(lab, latents_of, device) if latents_of else None
     px = encoder.made.input.image_px if encoder else run_spec.view.image_px
     inputs.check_size(rows.rows, px)
-    recipe, pixels = _pixels(run_spec, lab, rows, encoder, progress)
+    with group.first_goes_first():  # derived stores are made once
+        recipe, pixels = _pixels(run_spec, lab, rows, encoder, progress)
     torch.manual_seed(run_spec.seed)
     multiclass = np.isin(rows.labels, policies.labels_under(run_spec.view, rows.labels, "multiclass"))
     units, head = (
@@ -98,15 +114,19 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
         "three-way" if multiclass.any() else "binary",
     )
     n_heads = len(rows.rows) if run_spec.strategy.heads == "by-site" else 1
-    plan = Plan(run_spec.model, len(rows.labels), px, units, head, n_heads)
+    n_labels = moco.options_of(run_spec).projected if run_spec.task == "moco" else len(rows.labels)
+    plan = Plan(run_spec.model, n_labels, px, units, head, n_heads)
     net = build(plan)
+    if run_spec.task == "moco":
+        net = moco.with_projector(net, n_labels)
     weights = load_first_weights(net, run_spec.model, lab.hub_weights)
     if run_spec.model.weights != "none":
         print(weights, file=sys.stderr, flush=True)  # into the run's log
     start = starting.of(run_spec, lab)
     if start is not None:
-        weights = starting.load(net, start, plan)
-    images = inputs.load(pixels, px, device, progress)
+        weights = starting.load(net, start, plan, run_spec, rows.labels)
+        print(weights, file=sys.stderr, flush=True)
+    images = inputs.load(pixels, px, device, progress, budget=_budget(device, group))
     if encoder:
         feed, seen = encoder.feed(images), encoder.made.input
     else:
@@ -135,8 +155,11 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
         feed=feed,
         net=net,
         driver=driver,
-        objective=objectives.build(run_spec, net, pos_weight, doubt, n_heads).to(device),
-        augment=objectives.views_of(run_spec.task, AUGMENT[wanted.augment]),
+        objective=objectives.build(run_spec, net, pos_weight, doubt, n_heads, len(rows.train)).to(device),
+        augment=objectives.views_of(
+            run_spec.task, group.in_place(AUGMENT[wanted.augment], min(wanted.batch, len(rows.train)))
+        ),
+        group=group,
         target=torch.from_numpy(rows.target).to(device),
         site=torch.from_numpy(rows.site).to(device),
         pos_weight=pos_weight,
@@ -146,11 +169,31 @@ def prepare(run_spec: TrainSpec, lab: Lab, device: torch.device, progress: Progr
         loss_sum=torch.zeros((), dtype=torch.float64, device=device),
         latents_digest=encoder.digest if encoder else "",
         parts_of=MODELS[run_spec.model.name].parts(net) if moves_some else None,
-        start=start,
+        seen_before={
+            **(encoder.made.stores if encoder else {}),
+            **(start.stores if start is not None else {}),
+        },
         scaler=torch.amp.GradScaler(device.type) if precision == "fp16" else None,
         call=torch.compile(net) if wanted.compile else net,
         parts=wanted.accumulate,
+        notes=_budget_notes(rows, run_spec),
     )
+
+
+def _budget_notes(rows: cohort.Cohort, run_spec: TrainSpec) -> list[str]:
+    """Return what a label budget came to: patients come whole, so it is rarely met to the image."""
+    if not run_spec.strategy.images:
+        return []
+    taken = ", ".join(f"{n} of {site}" for site, n in rows.taken().items())
+    return [f"trained on {taken} images, of a budget of {run_spec.strategy.images}"]
+
+
+def _budget(device: torch.device, group: Group) -> dict[str, int] | None:
+    """Return the bytes that images may take, where several processes share this machine's memory."""
+    if group.size == 1:
+        return None
+    ram = int(inputs.SHARE * devices.free_bytes(torch.device("cpu")) / group.size)
+    return {device.type: int(inputs.SHARE * devices.free_bytes(device)), "cpu": ram}
 
 
 def _pixels(
@@ -208,6 +251,8 @@ def state_of(going: Training) -> Last:
         best=going.best,
         history=going.history,
         seconds=going.seconds,
+        judging_seconds=going.judging_seconds,
+        processes=going.group.size,
         weights=vars(going.weights),
         optimizer=going.driver.facts(),
         scaler=going.scaler.state_dict() if going.scaler else {},
@@ -238,4 +283,9 @@ def restore(going: Training, last: Last) -> None:
     going.epoch, going.step, going.parts = last.epoch, last.step, last.parts
     going.loss_sum.fill_(last.loss_sum)
     going.best, going.history, going.seconds = last.best, list(last.history), last.seconds
-    going.notes = list(last.notes)
+    going.judging_seconds, going.notes = last.judging_seconds, list(last.notes)
+    if last.processes != going.group.size:
+        going.notes.append(
+            f"{last.processes} processes trained until epoch {last.epoch + 1}, {going.group.size} from there: equal to an "
+            "uninterrupted run but for rounding and the shares that batch norm saw"
+        )
