@@ -53,7 +53,9 @@ class Checkpoint:
     latents: int = 0  # latent_head: how many come in
     latents_digest: str = ""  # latent_head: digest of the autoencoder's checkpoint
     head: Head = "binary"  # how many numbers it says of a label
-    heads: dict[str, list[str]] = field(default_factory=dict)  # home → labels its own head learnt; {}: one head
+    heads: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # home → labels its own head learnt; {}: one head
     cxrlab_version: str = __version__
     tensors: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 

@@ -26,8 +26,8 @@ HARD: dict[str, float] = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0, "multicla
 
 
 def labels_of(spec: TrainSpec) -> tuple[str, ...]:
-    """Return the labels that the run's network predicts; () for an autoencoder."""
-    return {"labels": spec.view.labels, "normal": (ABNORMAL,), "autoencoder": ()}[spec.task]
+    """Return the labels that the run's network predicts; () for an autoencoder and for pretraining."""
+    return {"labels": spec.view.labels, "normal": (ABNORMAL,), "autoencoder": (), "moco": ()}[spec.task]
 
 
 def uncertain_of(view: ViewSpec, label: str) -> Uncertain:

@@ -12,7 +12,7 @@ import numpy as np
 from cxrlab import policies, store, views
 from cxrlab.errors import BadRun, BadSpec
 from cxrlab.labels import SHARED, Evidence
-from cxrlab.learning import teacher
+from cxrlab.learning import budget, teacher
 from cxrlab.paths import Lab
 from cxrlab.predictions import ABNORMAL
 from cxrlab.spec import TrainSpec, ViewSpec
@@ -25,7 +25,7 @@ FEWEST_TRAIN, FEWEST_VAL = 16, 2  # rows; below, batch norm and early stopping a
 class Cohort:
     """Rows of the source sites, one after another; positions count over `rows`.
 
-    L is 0 for an autoencoder.
+    L is 0 for an autoencoder and for pretraining, whose target is (N, 1): the patient's number.
     """
 
     rows: tuple[tuple[Store, np.ndarray], ...]  # a store and the indices used there
@@ -39,6 +39,17 @@ class Cohort:
     def site(self) -> np.ndarray:
         """(N,) int64, which of the source sites a row comes from."""
         return np.concatenate([np.full(len(index), k) for k, (_, index) in enumerate(self.rows)])
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """(S, L) bool: the training rows of a source site show the label both ways, so a head of its own learns it."""
+        y, site = self.y_true[self.train], self.site[self.train]
+        return np.stack([both_ways(y[site == k]) for k in range(len(self.rows))])
+
+    def taken(self) -> dict[str, int]:
+        """Return source site → its training images."""
+        site = self.site[self.train]
+        return {one.site: int((site == k).sum()) for k, (one, _) in enumerate(self.rows)}
 
     @property
     def digests(self) -> dict[str, str]:
@@ -95,7 +106,7 @@ def build(spec: TrainSpec, lab: Lab) -> Cohort:
     teacher.check_pair(spec)
     if spec.teacher:
         teacher.check(lab, spec)
-    parts, splits, truths, targets = [], [], [], []
+    seen_at, targets = [], []
     for name in spec.view.source:
         site = store.read(lab.store(name))
         if spec.data.get(name, site.digest) != site.digest:
@@ -108,26 +119,48 @@ def build(spec: TrainSpec, lab: Lab) -> Cohort:
         if spec.view.only_normal:
             keep &= truth(site, "normal", spec.view, external=False).y_true[:, 0] == 0
         wanted = target(seen, spec, lab)
-        if spec.task != "autoencoder":
+        if seen.labels:
             keep &= ~np.isnan(wanted).all(axis=1)
-        used = seen.only(keep)
-        parts.append((site, used.rows))
-        splits.append(used.split)
-        truths.append(used.y_true)
+        seen_at.append(seen.only(keep))
         targets.append(wanted[keep])
-    _check_teacher(spec, lab, {site.site: site for site, _ in parts})
-    split = np.concatenate(splits)
+    _check_teacher(spec, lab, {seen.store.site: seen.store for seen in seen_at})
+    for k, keep in enumerate(_within_budget(spec, seen_at)):
+        seen_at[k], targets[k] = seen_at[k].only(keep), targets[k][keep]
+    split = np.concatenate([seen.split for seen in seen_at])
     made = Cohort(
-        tuple(parts),
+        tuple((seen.store, seen.rows) for seen in seen_at),
         policies.labels_of(spec),
-        np.concatenate(truths),
-        np.concatenate(targets),
+        np.concatenate([seen.y_true for seen in seen_at]),
+        _patients(seen_at) if spec.task == "moco" else np.concatenate(targets),
         np.flatnonzero(split == "train"),
         np.flatnonzero(split == "val"),
     )
     _check_rows(made, spec)
     _check_labels(made, spec)
     return made
+
+
+def _within_budget(spec: TrainSpec, seen_at: list[views.View]) -> list[np.ndarray]:
+    """Return, a home, (M,) bool: its validation rows, and the training rows that strategy.images and .shares allow."""
+    if not spec.strategy.images:
+        return [np.ones(len(seen), bool) for seen in seen_at]
+    train = {seen.store.site: seen.split == "train" for seen in seen_at}
+    most = budget.asked(spec.strategy, {site: int(rows.sum()) for site, rows in train.items()})
+    masks = []
+    for seen in seen_at:
+        site = seen.store.site
+        keep, patients = ~train[site], seen.facts["patient_id"].to_numpy(str)
+        keep[train[site]] = budget.keep(patients[train[site]], most[site], site, spec.seed)
+        masks.append(keep)
+    return masks
+
+
+def _patients(seen_at: list[views.View]) -> np.ndarray:
+    """Return (N, 1) float32: a number a patient; the same name at two homes is two people."""
+    names = np.concatenate(
+        [seen.store.site + "\0" + seen.facts["patient_id"].astype(str) for seen in seen_at]
+    )
+    return np.unique(names, return_inverse=True)[1].astype(np.float32)[:, None]
 
 
 def _check_teacher(spec: TrainSpec, lab: Lab, homes: dict[str, Store]) -> None:
@@ -170,6 +203,11 @@ def _check_labels(made: Cohort, spec: TrainSpec) -> None:
                     f"{label!r} has no {word} images among the training rows of {_home(spec)}; "
                     "a network cannot learn it there. Leave that label out or choose another home site."
                 )
+    if spec.strategy.heads == "by-site" and not (taught := made.learnt.any(axis=0)).all():
+        raise BadSpec(
+            f"no home site has both positive and negative training images of {made.labels[int(np.argmin(taught))]!r}, so no "
+            "site's own head can learn it. Leave that label out, or choose strategy.heads 'shared'."
+        )
     if made.labels and not both_ways(made.y_true[made.val]).any():
         raise BadSpec(
             f"no label has both positive and negative images among the {len(made.val)} validation rows of "

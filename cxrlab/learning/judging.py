@@ -17,7 +17,7 @@ from torch import nn
 from cxrlab.learning import feeds
 from cxrlab.learning.state import Training
 from cxrlab.metrics.auroc import auroc
-from cxrlab.models.heads import logit_of
+from cxrlab.models.heads import joint_logit, logit_of, weights_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def validate(going: Training) -> float:
     if going.spec.task == "autoencoder":
         return float(outputs(going.net, going.feed, going.rows.val, _mse).double().mean())
     y, out = going.rows.y_true[going.rows.val], outputs(going.net, going.feed, going.rows.val)
-    out = logit_of(own_head(out, going), going.plan.head, going.plan.n_labels)
+    out = own_logit(out, going)
     if not torch.isfinite(out).all():
         return math.nan
     score = average_precision if rule.name == "val-macro-auprc" else auroc
@@ -75,12 +75,16 @@ def validate(going: Training) -> float:
     return float(np.nanmean(values))  # cohort.build saw to it that one label is defined
 
 
-def own_head(out: torch.Tensor, going: Training) -> torch.Tensor:
-    """Return (M, outputs) of the validation rows: of several heads, that of the row's own site."""
-    if going.plan.n_heads == 1:
-        return out
-    site = torch.from_numpy(going.rows.site[going.rows.val])
-    return out.unflatten(1, (going.plan.n_heads, -1))[torch.arange(len(out)), site]
+def own_logit(out: torch.Tensor, going: Training) -> torch.Tensor:
+    """Return (M, L) logits of the validation rows; of several heads each row's site decides, as in scoring."""
+    plan = going.plan
+    if plan.n_heads == 1:
+        return logit_of(out, plan.head, plan.n_labels)
+    site, learnt = torch.from_numpy(going.rows.site[going.rows.val]), going.rows.learnt
+    logit = torch.empty((len(out), plan.n_labels))
+    for own in range(plan.n_heads):
+        logit[site == own] = joint_logit(out[site == own], plan.head, plan.n_labels, weights_of(learnt, own))
+    return logit
 
 
 def average_precision(y_true: np.ndarray, score: np.ndarray) -> float:
@@ -92,13 +96,18 @@ def average_precision(y_true: np.ndarray, score: np.ndarray) -> float:
 
 
 def _loss(going: Training) -> float:
-    """Return the mean loss over the validation rows, batch by batch, with nothing augmented or remembered."""
+    """Return the mean loss over the validation rows, batch by batch, with nothing remembered.
+
+    Nothing is changed either, but where views of an image are compared: those are the same in every epoch.
+    """
+    augment = going.augment if going.spec.task == "moco" else None
     going.net.eval()
     going.objective.eval()
     total, n = 0.0, 0
     with torch.inference_mode():
         for rows in np.array_split(going.rows.val, max(1, len(going.rows.val) // feeds.SCORING_BATCH)):
-            x = next(going.feed.batches(rows, len(rows)))
+            drawn = torch.Generator().manual_seed(n)
+            x = next(going.feed.batches(rows, len(rows), augment, lambda _, drawn=drawn: drawn))
             y = going.target[torch.from_numpy(rows).to(going.device)]
             site = going.site[torch.from_numpy(rows).to(going.device)]
             total += float(going.objective(going.net, x, y, site)) * len(rows)

@@ -83,15 +83,20 @@ class Rebuilt(nn.Module):
 
 
 def build(
-    spec: "TrainSpec", net: nn.Module, pos_weight: torch.Tensor, multiclass: torch.Tensor, n_heads: int
+    spec: "TrainSpec",
+    net: nn.Module,
+    pos_weight: torch.Tensor,
+    multiclass: torch.Tensor,
+    n_heads: int,
+    n_train: int,
 ) -> nn.Module:
-    """Return the objective of `spec`'s task for `net`."""
+    """Return the objective of `spec`'s task for `net`, over `n_train` training images."""
     if spec.task == "autoencoder":
         return Rebuilt()
     if spec.task == "moco":
         from cxrlab.learning.moco import Moco
 
-        return Moco(net, spec)
+        return Moco(net, spec, n_train)
     return Labelled(spec, pos_weight, multiclass, n_heads)
 
 

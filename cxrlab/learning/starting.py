@@ -77,7 +77,9 @@ def load(net: nn.Module, made: Checkpoint, plan: Plan, spec: TrainSpec, labels: 
         for name, tensor in made.tensors.items()
         if name in own and own[name].shape == tensor.shape and name not in in_head
     }
-    if not labels and made.spec.task == spec.task:  # what an autoencoder rebuilds with, what a pretraining projects with
+    if (
+        not labels and made.spec.task == spec.task
+    ):  # what an autoencoder rebuilds with, what a pretraining projects with
         fits |= {name: made.tensors[name] for name in in_head if _fits(made.tensors.get(name), own[name])}
     elif set(labels) & set(made.labels) and made.head == plan.head:
         fits |= _head(made, {name: own[name] for name in in_head}, plan, spec, labels)
