@@ -18,7 +18,7 @@ from cxrlab.checkpoint import Checkpoint
 from cxrlab.errors import BadRun
 from cxrlab.learning import cohort, devices, feeds
 from cxrlab.models.autoencoder import reconstruction_error
-from cxrlab.models.heads import logit_of
+from cxrlab.models.heads import joint_logit, logit_of, weights_of
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
 
@@ -33,6 +33,7 @@ class Scorer:
     net: nn.Module
     encoder: feeds.Encoder | None
     device: torch.device
+    site: str = ""  # whose images it is asked of; of several heads, which speaks for it
 
     @property
     def image_px(self) -> int:
@@ -57,18 +58,29 @@ class Scorer:
         return self.says(self.net(x)).float() - shift
 
     def says(self, out: torch.Tensor) -> torch.Tensor:
-        """Return (N, L), the logits as trained, of the network's outputs."""
-        return logit_of(out, self.made.head, len(self.made.labels))
+        """Return (N, L), the logits as trained, of the network's outputs.
+
+        Of several heads a home's own speaks for it, the mean of them for any other site; a head that was never taught a
+        label, both ways, has no say in it.
+        """
+        made, n = self.made, len(self.made.labels)
+        if not made.heads:
+            return logit_of(out, made.head, n)
+        homes = list(made.heads)
+        own = homes.index(self.site) if self.site in homes else None
+        return joint_logit(out, made.head, n, weights_of(made.learnt, own))
 
 
-def open_run(lab: Lab, run: RunPaths, device: str = "auto") -> Scorer:
-    """Load the frozen network of a run.
+def open_run(lab: Lab, run: RunPaths, device: str = "auto", site: str = "") -> Scorer:
+    """Load the frozen network of a run, to ask it about images of `site`.
 
     Raises:
         MissingInput: no checkpoint, or not the autoencoder's that it reads latents of.
-        BadRun: a damaged checkpoint, or the autoencoder was trained again since.
+        BadRun: a damaged checkpoint, the autoencoder was trained again since, or a pretraining, which says nothing.
     """
     made, where = checkpoint.read(run.checkpoint), devices.pick(device)
+    if made.spec.task == "moco":
+        raise BadRun(f"{run.run_id} is a pretraining and says nothing of an image; start a run from it.")
     encoder = None
     if made.spec.model.latents_of:
         encoder = feeds.encoder_of(lab, made.spec.model.latents_of, where)
@@ -77,18 +89,19 @@ def open_run(lab: Lab, run: RunPaths, device: str = "auto") -> Scorer:
                 f"the autoencoder run {made.spec.model.latents_of!r} is not the one that {run.run_id} was trained on; "
                 "train the head again."
             )
-    return Scorer(made, checkpoint.network(made, where), encoder, where)
+    return Scorer(made, checkpoint.network(made, where), encoder, where, site)
 
 
 def score_site(lab: Lab, run: RunPaths, site: str, progress: Progress, device: str = "auto") -> None:
     """Score every row of a site with the frozen network of `run` and write what it said.
 
-    Rows of a source site carry their split, those of any other site "external". Inference is fp32 on every device.
+    Rows of a site that the network has seen in training, here or in a run that it started from, carry their split, those of
+    any other site "external". Inference is fp32 on every device.
 
     Raises:
         MissingInput, BadStore, BadRun: the store or checkpoint is not there, or not the one that was trained on.
     """
-    scorer = open_run(lab, run, device)
+    scorer = open_run(lab, run, device, site)
     opened = store.read(lab.store(site))
     seen = _truth(scorer.made, opened)
     pixels = scorer.pixels(lab, opened, progress)

@@ -25,8 +25,8 @@ BATCH = 32
 
 
 def applies(spec: TrainSpec) -> bool:
-    """Return whether a run of this spec has maps at all: an autoencoder and a head on latents have none."""
-    return spec.task != "autoencoder" and not MODELS[spec.model.name].why_no_map
+    """Return whether a run of this spec has maps at all: an autoencoder, a pretraining and a head on latents have none."""
+    return spec.task in ("labels", "normal") and not MODELS[spec.model.name].why_no_map
 
 
 def make(
@@ -38,7 +38,7 @@ def make(
         BadRun: the network gives no maps, or the store is not the one that was scored.
         MissingInput: predictions, thresholds, checkpoint or store are not there.
     """
-    scorer = score.open_run(lab, run, device)
+    scorer = score.open_run(lab, run, device, site)
     spec = scorer.made.spec
     if not applies(spec):
         raise BadRun(
