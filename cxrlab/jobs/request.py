@@ -16,14 +16,17 @@ from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
 from cxrlab.leaks import guard
 from cxrlab.leaks.memory import Overlap
-from cxrlab.learning import teacher
+from cxrlab.learning import lineage, teacher
 from cxrlab.paths import Lab
 
 AnySpec = specs.AnySpec
 
 
 def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True) -> AnySpec:
-    """Return `spec` with `data` filled in: site → its store's digest, and "teacher:<run>" → that of what it says.
+    """Return `spec` with `data` filled in.
+
+    It holds site → its store's digest, also of sites that the runs below have seen; "teacher:<run>" → the digest of what
+    it says; "start:<run>" → that of its checkpoint.
 
     Args:
         lab: where the stores and runs are.
@@ -35,8 +38,9 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
         MissingInput: a site has no store, or the run to score or to learn from is not there.
         BadStore: a store is damaged.
         BadRun: the teacher says nothing of this store.
-        BadSpec: home lacks a label, the run to score cannot be, the teacher does not fit (see learning.teacher), the
-            scores are to come from a file, or an external site shares images or patients with home and nobody allowed it.
+        BadSpec: home lacks a label, the run to score cannot be, the teacher or the start does not fit (see
+            learning.teacher and .lineage), the scores are to come from a file, or an external site shares images or
+            patients with home and nobody allowed it.
     """
     if isinstance(spec, specs.ImportSpec):
         raise BadSpec("scores from elsewhere come in with `python -m cxrlab import-scores FILE --site NAME`.")
@@ -54,6 +58,11 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
             teacher.check(lab, spec)
             homes = {site: open_store(lab, site) for site in spec.view.source}
             data[teacher.data_key(spec)] = teacher.digest(lab, spec, homes)
+        if others and spec.strategy.start_from:
+            lineage.check(lab, spec)
+            data[lineage.data_key(spec)] = lineage.digest(lab, spec)
+        if others:
+            data = {**lineage.seen_before(lab, spec), **data}
     if isinstance(spec, specs.ScoreSpec):
         _check_score(lab, spec)
     if not _allows_overlap(spec):
@@ -74,14 +83,24 @@ def overlaps(lab: Lab, spec: AnySpec, *, wait: bool = True) -> list[Overlap]:
         home, external = (spec.source,), spec.external
     elif isinstance(spec, specs.TrainSpec):
         home, external, official = spec.view.source, spec.view.external, spec.view.official_split
+        home = (*home, *lineage.seen_before(lab, spec))
     elif isinstance(spec, specs.ScoreSpec):
         known = specs.read(lab.run(spec.run).spec)
         if isinstance(known, specs.TrainSpec):
-            home, official = known.view.source, known.view.official_split
+            home, official = lineage.seen_sites(known), known.view.official_split
+            home = (*home, *(site for site in lineage.seen_before(lab, known) if site not in home))
             external = tuple(site for site in spec.sites if site not in home)
-    return guard.overlaps(
+    gone = [site for site in home if external and not lab.store(site).exists() and site not in sites_of(spec)]
+    home = tuple(site for site in home if site not in gone)
+    found = guard.overlaps(
         lab, home, external, official_split=official, wait=wait, opened=partial(open_store, lab)
     )
+    return found + [_not_compared(site, there) for site in gone for there in external]
+
+
+def _not_compared(gone: str, there: str) -> Overlap:
+    says = f"{there} was not compared with {gone}, seen by a run that this one builds on: its store is not in this lab"
+    return Overlap(gone, there, "kin", says, is_fatal=False)
 
 
 def _allows_overlap(spec: AnySpec) -> bool:
@@ -157,5 +176,7 @@ def _check_score(lab: Lab, spec: specs.ScoreSpec) -> None:
     known = specs.read(run.spec)
     if not isinstance(known, specs.TrainSpec):
         raise BadSpec(f"{spec.run!r} is no training run; only a trained model can score.")
+    if known.task == "moco":
+        raise BadSpec(f"{spec.run!r} is a pretraining and says nothing of an image; start a run from it.")
     if not run.checkpoint.exists():
         raise BadSpec(f"{spec.run!r} has no checkpoint yet; score after its training has ended.")

@@ -39,6 +39,8 @@ def _carry_out_train(lab: Lab, spec: specs.TrainSpec, run: RunPaths, progress: P
     for site in spec.view.source:
         check_unchanged(lab, site, spec.data)
     train.fit(spec, lab, run, progress)
+    if spec.task == "moco":
+        return  # it says nothing of an image: there is nothing to score, cut or draw
     for site in spec.view.source:
         score(lab, spec, run, site, spec.data, progress)
     if spec.task != "autoencoder":
