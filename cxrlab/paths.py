@@ -102,6 +102,9 @@ class RunPaths:
     def maps(self, site: str) -> Path:  # written by explain.maps
         return self.maps_folder / f"{site}.h5"
 
+    def hierarchy(self, site: str) -> Path:  # written by score: what a gate spared the disease network
+        return self.folder / "hierarchy" / f"{site}.json"
+
     def reconstructions(self, site: str) -> Path:  # written by score: best and worst pairs of an autoencoder
         return self.folder / "reconstructions" / f"{site}.npz"
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cxrlab.choices.networks import is_gated
 from cxrlab.labels import NO_FINDING, Evidence
 from cxrlab.predictions import ABNORMAL
 from cxrlab.spec import Blank, TrainSpec, Uncertain, ViewSpec
@@ -26,8 +27,12 @@ HARD: dict[str, float] = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0, "multicla
 
 
 def labels_of(spec: TrainSpec) -> tuple[str, ...]:
-    """Return the labels that the run's network predicts; () for an autoencoder and for pretraining."""
-    return {"labels": spec.view.labels, "normal": (ABNORMAL,), "autoencoder": (), "moco": ()}[spec.task]
+    """Return the labels that the run's network predicts; () for an autoencoder and for pretraining.
+
+    A gate's answer is one of them, the last.
+    """
+    findings = (*spec.view.labels, ABNORMAL) if is_gated(spec.model) else spec.view.labels
+    return {"labels": findings, "normal": (ABNORMAL,), "autoencoder": (), "moco": ()}[spec.task]
 
 
 def uncertain_of(view: ViewSpec, label: str) -> Uncertain:
@@ -111,6 +116,25 @@ def _uniform(seed: int, image_id: str, label: str) -> float:
     """Return a draw from [0, 1] that hangs on its arguments alone: not on the order of rows, process or subset."""
     digest = hashlib.sha256("\0".join((str(seed), image_id, label)).encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64
+
+
+def given_abnormal(y: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Return truths or targets of which the findings are known where the image is abnormal alone.
+
+    No Finding is never known there: it says nothing that "Abnormal" does not.
+
+    Args:
+        y: (N, L) float32, the last column "Abnormal"; NaN masked.
+        labels: names of its columns.
+
+    >>> given_abnormal(np.array([[1, 0, 1], [0, 1, 0.]]), ("Edema", "No Finding", "Abnormal")).tolist()
+    [[1.0, nan, 1.0], [nan, nan, 0.0]]
+    """
+    out = y.copy()
+    out[~(y[:, -1] > 0.5), :-1] = np.nan
+    if NO_FINDING in labels:
+        out[:, list(labels).index(NO_FINDING)] = np.nan
+    return out
 
 
 def abnormal(

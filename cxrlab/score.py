@@ -16,8 +16,9 @@ from torch import nn
 from cxrlab import checkpoint, files, inputs, predictions, spec, store, variants, views
 from cxrlab.checkpoint import Checkpoint
 from cxrlab.errors import BadRun
-from cxrlab.learning import cohort, devices, feeds
+from cxrlab.learning import cohort, devices, feeds, hierarchy
 from cxrlab.models.autoencoder import reconstruction_error
+from cxrlab.models.gating import none_of
 from cxrlab.models.heads import joint_logit, logit_of, weights_of
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.progress import Progress
@@ -54,6 +55,8 @@ class Scorer:
 
         Training with weight w on positives fits the odds times w, so log w too much.
         """
+        if self.made.head == "gated":
+            return hierarchy.joined(self.net, x, none_of(self.made.labels))
         shift = torch.tensor(self.made.log_pos_weight, dtype=torch.float32, device=self.device)
         return self.says(self.net(x)).float() - shift
 
@@ -65,7 +68,7 @@ class Scorer:
         """
         made, n = self.made, len(self.made.labels)
         if not made.heads:
-            return logit_of(out, made.head, n)
+            return logit_of(out, made.head, n, none_of(made.labels))
         homes = list(made.heads)
         own = homes.index(self.site) if self.site in homes else None
         return joint_logit(out, made.head, n, weights_of(made.learnt, own))
@@ -119,7 +122,7 @@ def score_site(lab: Lab, run: RunPaths, site: str, progress: Progress, device: s
             _write_latents(run, site, latents)
             _write_reconstructions(scorer, run, seen, images, error)
         else:
-            table = pd.concat([facts, _said(scorer, seen, images, progress)], axis=1)
+            table = pd.concat([facts, _said(scorer, run, seen, images, progress)], axis=1)
     made = predictions.Predictions(
         table=table,
         run_id=run.run_id,
@@ -139,7 +142,9 @@ def _truth(made: Checkpoint, opened: store.Store) -> views.View:
             f"the store of {opened.site} has changed since the run was trained on it ({trained_on[:12]} then, "
             f"{opened.digest[:12]} now), so its test rows may have been trained on; train again."
         )
-    return cohort.truth(opened, made.spec.task, made.spec.view, external=trained_on is None)
+    return cohort.truth(
+        opened, made.spec.task, made.spec.view, external=trained_on is None, gated=made.head == "gated"
+    )
 
 
 def _facts(seen: views.View) -> pd.DataFrame:
@@ -155,10 +160,17 @@ def _batches(feed: feeds.Feed, n: int, progress: Progress) -> Iterator[torch.Ten
         progress.step(done)
 
 
-def _said(scorer: Scorer, seen: views.View, images: inputs.Images, progress: Progress) -> pd.DataFrame:
-    with torch.inference_mode():
-        feed = scorer.feed(images)
-        logit = torch.cat([scorer.logits(x).cpu() for x in _batches(feed, len(seen), progress)]).numpy()
+def _said(
+    scorer: Scorer, run: RunPaths, seen: views.View, images: inputs.Images, progress: Progress
+) -> pd.DataFrame:
+    feed, site = scorer.feed(images), seen.store.site
+    if scorer.made.head == "gated":
+        none = none_of(seen.labels)
+        said, saving = hierarchy.ask(scorer.net, feed, len(seen), none, site, progress)
+        files.write_json(run.hierarchy(site), saving.to_json())
+    else:
+        said = torch.cat([scorer.logits(x).cpu() for x in _batches(feed, len(seen), progress)])
+    logit = said.numpy()
     columns = {f"y:{label}": seen.y_true[:, k] for k, label in enumerate(seen.labels)}
     columns |= {f"logit:{label}": logit[:, k] for k, label in enumerate(seen.labels)}
     return pd.DataFrame(columns)

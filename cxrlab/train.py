@@ -13,7 +13,7 @@ import torch
 from cxrlab import checkpoint, files, spec
 from cxrlab.checkpoint import Checkpoint, Selection
 from cxrlab.errors import BadRun
-from cxrlab.learning import devices, loop, parallel, ranks
+from cxrlab.learning import devices, hierarchy, loop, parallel, ranks
 from cxrlab.learning.efficiency import (
     count_forward_flops,
     count_parameters,
@@ -99,7 +99,8 @@ def _fit(
         loop.walk(going, run, progress, save_every)
         if not group.leads:
             return
-        files.write_json(run.efficiency, _measure_efficiency(going))
+        gate = {"gate": hierarchy.settle(going)} if going.plan.head == "gated" else {}
+        files.write_json(run.efficiency, {**_measure_efficiency(going), **gate})
         checkpoint.write(run.checkpoint, _freeze(going))
     run.last.unlink(missing_ok=True)
 
@@ -130,8 +131,12 @@ def _freeze(going: Training) -> Checkpoint:
 
 
 def _shifts(going: Training) -> tuple[float, ...]:
-    """Return (L,) what scoring takes off each logit: log w where the loss shifts it by exactly that, else 0."""
+    """Return (L,) what scoring takes off each logit: log w where the loss shifts it by exactly that, else 0.
+
+    A gated network's logits are not shifted, see hierarchy.Gated.
+    """
     exact = going.spec.task in ("labels", "normal") and LOSSES[going.spec.training.loss].calibrated
+    exact = exact and going.plan.head != "gated"
     return tuple(float(math.log(w)) if exact else 0.0 for w in going.pos_weight)
 
 

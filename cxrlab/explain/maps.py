@@ -11,12 +11,13 @@ import pandas as pd
 from cxrlab import inputs, predictions, score, store
 from cxrlab.errors import BadRun
 from cxrlab.explain import cam, mapfile
+from cxrlab.labels import NO_FINDING
 from cxrlab.metrics import thresholds
 from cxrlab.metrics.thresholds import ThresholdSet
 from cxrlab.models import MODELS
 from cxrlab.models.base import cam_layer
 from cxrlab.paths import Lab, RunPaths
-from cxrlab.predictions import Predictions
+from cxrlab.predictions import ABNORMAL, Predictions
 from cxrlab.progress import Progress
 from cxrlab.spec import TrainSpec
 
@@ -50,6 +51,10 @@ def make(
     if said.store_digest != opened.digest:
         raise BadRun(f"the store of {site} has changed since it was scored; score the site again.")
     rows, skipped = choose(said, thresholds.read(run.thresholds), spec.maps_per_group, spec.seed)
+    if scorer.made.head == "gated":
+        by_gate = rows["label"].isin((NO_FINDING, ABNORMAL))
+        skipped |= dict.fromkeys(rows["label"][by_gate], "the gate says it; maps are of the disease network")
+        rows = rows[~by_gate].reset_index(drop=True)
     layer, grid = cam_layer(scorer.net, spec.model.name, scorer.image_px)
     drawn = _draw(scorer, scorer.pixels(lab, opened, progress), rows, layer, grid, method, progress)
     made = mapfile.Maps(

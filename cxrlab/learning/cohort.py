@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cxrlab import policies, store, views
+from cxrlab.choices.networks import is_gated
 from cxrlab.errors import BadRun, BadSpec
-from cxrlab.labels import SHARED, Evidence
+from cxrlab.labels import NO_FINDING, SHARED, Evidence
 from cxrlab.learning import budget, teacher
 from cxrlab.paths import Lab
 from cxrlab.predictions import ABNORMAL
@@ -62,13 +63,16 @@ class Cohort:
         return any(one.header.synthetic for one, _ in self.rows)
 
 
-def truth(site: Store, task: str, view: ViewSpec, *, external: bool) -> views.View:
-    """Return every row of a site with the truth of `task`: view.labels, Abnormal, or none.
+def truth(
+    site: Store, task: str, view: ViewSpec, *, external: bool, gated: bool = False
+) -> views.View:
+    """Return every row of a site with the truth of `task`: view.labels (`gated`: and Abnormal), Abnormal, or none.
 
     Abnormal is decided by every finding that the shared nine or view.labels name, whichever the site annotates. Uncertain
     evidence is masked whatever it becomes in training.
     """
-    wanted = view.labels if task == "labels" else tuple(dict.fromkeys((*SHARED, *view.labels)))
+    alone = task == "labels" and not gated
+    wanted = view.labels if alone else tuple(dict.fromkeys((*SHARED, *view.labels)))
     seen = views.view(
         site,
         wanted,
@@ -77,22 +81,30 @@ def truth(site: Store, task: str, view: ViewSpec, *, external: bool) -> views.Vi
         blank_of=view.blank_of,
         official_split=view.official_split and not external,
     )
-    if task == "labels":
+    if alone:
         return seen
     said = policies.abnormal(seen.evidence, wanted, view.blank, view.blank_of)[:, None]
     y_true = policies.truth(said, (ABNORMAL,))
     if task == "normal":
         return views.View(site, seen.rows, seen.split, (ABNORMAL,), said, y_true)
+    if task == "labels":
+        at = [wanted.index(label) for label in view.labels]
+        both = (np.hstack(pair) for pair in ((seen.evidence[:, at], said), (seen.y_true[:, at], y_true)))
+        return views.View(site, seen.rows, seen.split, (*view.labels, ABNORMAL), *both)
     return views.View(site, seen.rows, seen.split, (), said[:, :0], y_true[:, :0])
 
 
 def target(seen: views.View, spec: TrainSpec, lab: Lab) -> np.ndarray:
-    """Return (M, L) float32, what a view of one home site, all its rows in order, is trained on: see policies.target."""
+    """Return (M, L) float32, what a view of one home site, all its rows in order, is trained on: see policies.target.
+
+    Behind a gate findings are learnt of abnormal rows alone.
+    """
     taught = teacher.read(lab, spec, seen.store).probability if teacher.learners(spec) else None
     uncertain, ids = seen.evidence == Evidence.UNCERTAIN, seen.store.rows["image_id"].to_numpy()
-    return policies.target(
+    made = policies.target(
         seen.y_true, uncertain, seen.labels, spec.view, seed=spec.seed, image_id=ids, taught=taught
     )
+    return policies.given_abnormal(made, seen.labels) if is_gated(spec.model) else made
 
 
 def build(spec: TrainSpec, lab: Lab) -> Cohort:
@@ -114,7 +126,7 @@ def build(spec: TrainSpec, lab: Lab) -> Cohort:
                 f"the store of {name} has changed since this run was submitted "
                 f"({spec.data[name][:12]} then, {site.digest[:12]} now); submit the run again."
             )
-        seen = truth(site, spec.task, spec.view, external=False)
+        seen = truth(site, spec.task, spec.view, external=False, gated=is_gated(spec.model))
         keep = np.isin(seen.split, ("train", "val"))
         if spec.view.only_normal:
             keep &= truth(site, "normal", spec.view, external=False).y_true[:, 0] == 0
@@ -136,7 +148,11 @@ def build(spec: TrainSpec, lab: Lab) -> Cohort:
         np.flatnonzero(split == "val"),
     )
     _check_rows(made, spec)
+    if ABNORMAL in made.labels:
+        check_gate(spec, made.y_true[made.train, -1])
     _check_labels(made, spec)
+    if is_gated(spec.model):
+        _check_behind_gate(made, spec)
     return made
 
 
@@ -187,6 +203,34 @@ def _check_rows(made: Cohort, spec: TrainSpec) -> None:
             )
             raise BadSpec(
                 f"{_home(spec)} has {len(rows)} {what} for {name}; expected at least {fewest}. Do: {remedy}."
+            )
+
+
+def check_gate(spec: TrainSpec, abnormal: np.ndarray) -> None:
+    """Raise BadSpec unless home's training rows, (N,) of 0, 1 and NaN, are of both kinds: normal and abnormal."""
+    kinds = [word for value, word in ((1, "abnormal"), (0, "normal")) if (abnormal == value).any()]
+    if len(kinds) < 2:
+        said = f"{kinds[0]} and none is the other" if kinds else "known as either"
+        raise BadSpec(
+            f"normal and abnormal cannot be told apart where there is one kind alone: of the training rows of {_home(spec)} "
+            f"{'all that say are' if kinds else 'none is'} {said}. A gate would call everything the same there and be "
+            "right every time; choose a home site with both."
+        )
+
+
+def _check_behind_gate(made: Cohort, spec: TrainSpec) -> None:
+    abnormal = made.y_true[made.val, -1]
+    if not {0.0, 1.0} <= set(abnormal.tolist()):
+        raise BadSpec(
+            f"the {len(made.val)} validation rows of {_home(spec)} are not both normal and abnormal, so the gate's threshold "
+            "cannot be tuned; choose a larger home site."
+        )
+    given = policies.given_abnormal(made.y_true[made.train], made.labels)
+    for k, label in enumerate(made.labels[:-1]):
+        if label != NO_FINDING and not both_ways(given[:, k : k + 1]).all():
+            raise BadSpec(
+                f"{label!r} is not both positive and negative among the abnormal training rows of {_home(spec)}, so a "
+                "disease network behind a gate cannot learn it; leave that label out or choose a network without a gate."
             )
 
 

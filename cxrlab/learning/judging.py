@@ -17,6 +17,7 @@ from torch import nn
 from cxrlab.learning import feeds
 from cxrlab.learning.state import Training
 from cxrlab.metrics.auroc import auroc
+from cxrlab.models.gating import none_of
 from cxrlab.models.heads import joint_logit, logit_of, weights_of
 
 
@@ -79,7 +80,7 @@ def own_logit(out: torch.Tensor, going: Training) -> torch.Tensor:
     """Return (M, L) logits of the validation rows; of several heads each row's site decides, as in scoring."""
     plan = going.plan
     if plan.n_heads == 1:
-        return logit_of(out, plan.head, plan.n_labels)
+        return logit_of(out, plan.head, plan.n_labels, none_of(going.rows.labels))
     site, learnt = torch.from_numpy(going.rows.site[going.rows.val]), going.rows.learnt
     logit = torch.empty((len(out), plan.n_labels))
     for own in range(plan.n_heads):

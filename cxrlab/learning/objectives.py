@@ -12,8 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 from cxrlab.errors import BadSpec
+from cxrlab.learning.hierarchy import Gated
 from cxrlab.losses import LOSSES
 from cxrlab.losses.masked_three_way import masked_three_way
+from cxrlab.models import MODELS
 
 if TYPE_CHECKING:
     from cxrlab.learning.feeds import Augment
@@ -97,6 +99,8 @@ def build(
         from cxrlab.learning.moco import Moco
 
         return Moco(net, spec, n_train)
+    if MODELS[spec.model.name].gated:
+        return Gated(spec, pos_weight)
     return Labelled(spec, pos_weight, multiclass, n_heads)
 
 

@@ -18,7 +18,7 @@ from cxrlab.augment import AUGMENT
 from cxrlab.checkpoint import Checkpoint, Last, Selection
 from cxrlab.choices.networks import IMAGENET_GREY
 from cxrlab.errors import BadRun, BadSpec
-from cxrlab.learning import cohort, devices, feeds, moco, objectives, starting
+from cxrlab.learning import cohort, devices, feeds, hierarchy, moco, objectives, starting
 from cxrlab.learning.parallel import Group
 from cxrlab.losses.masked_bce import positive_weight
 from cxrlab.models import MODELS
@@ -111,7 +111,7 @@ def prepare(
     multiclass = np.isin(rows.labels, policies.labels_under(run_spec.view, rows.labels, "multiclass"))
     units, head = (
         encoder.made.spec.model.latent_units if encoder else 0,
-        "three-way" if multiclass.any() else "binary",
+        "gated" if plug_in.gated else "three-way" if multiclass.any() else "binary",
     )
     n_heads = len(rows.rows) if run_spec.strategy.heads == "by-site" else 1
     n_labels = moco.options_of(run_spec).projected if run_spec.task == "moco" else len(rows.labels)
@@ -134,7 +134,7 @@ def prepare(
         seen = replace(seen, landmarks=recipe.landmarks if recipe else ())
         feed = feeds.ImageFeed(images, seen)
     net = net.to(device, memory_format=torch.channels_last)
-    pos_weight = positive_weight(rows.y_true[rows.train], run_spec.training.balance)
+    pos_weight = _positive_weight(rows, run_spec.training.balance, plug_in.gated)
     wanted, precision = run_spec.training, devices.precision_of(run_spec.training.precision, device)
     driver = OPTIMIZERS[wanted.optimizer].drive(
         net, wanted.optimizer_options, wanted.learning_rate, wanted.weight_decay, device
@@ -212,6 +212,11 @@ def _pixels(
     else:
         recipe = variants.fitted(variants.recipe_of(run_spec.view, rows.digests), homes, progress)
     return recipe, [(variants.opened(lab, home, recipe, progress), index) for home, index in rows.rows]
+
+
+def _positive_weight(rows: cohort.Cohort, balance: bool, gated: bool) -> np.ndarray:
+    y = rows.y_true[rows.train]
+    return hierarchy.weights_of(y, rows.labels, balance) if gated else positive_weight(y, balance)
 
 
 def _input_spec(
