@@ -16,7 +16,12 @@ from cxrlab import spec as specs
 from cxrlab.paths import RunPaths
 
 # Rule of selection on home's validation rows, by task.
-RULES = {"autoencoder": "validation MSE", "labels": "validation AUROC", "normal": "validation AUROC"}
+RULES = {
+    "autoencoder": "validation MSE",
+    "labels": "validation AUROC",
+    "normal": "validation AUROC",
+    "moco": "validation loss",
+}
 
 
 def history(run: RunPaths) -> pd.DataFrame:
@@ -85,3 +90,9 @@ def depends_on(run_id: str, known: dict[str, specs.TrainSpec]) -> list[str]:
     return [
         other for other, spec in known.items() if spec.kind == "train" and spec.model.latents_of == run_id
     ]
+
+
+def goes_on_from(run_id: str, known: dict[str, specs.TrainSpec]) -> list[str]:
+    """Return the runs that began with this one's weights, or with what it said as a teacher."""
+    trained = {other: spec for other, spec in known.items() if spec.kind == "train"}
+    return [other for other, spec in trained.items() if run_id in (spec.strategy.start_from, spec.teacher)]

@@ -62,6 +62,7 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
             lineage.check(lab, spec)
             data[lineage.data_key(spec)] = lineage.digest(lab, spec)
         if others:
+            lineage.check_unseen(lab, spec)
             data = {**lineage.seen_before(lab, spec), **data}
     if isinstance(spec, specs.ScoreSpec):
         _check_score(lab, spec)

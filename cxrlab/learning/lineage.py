@@ -102,11 +102,17 @@ def check_fit(known: TrainSpec, spec: TrainSpec) -> None:
             f"{run_id!r} was trained on another split of its home, so it may have seen rows that this run would test on; set "
             "'Official split' as in that run."
         )
-    again = [site for site in spec.view.external if site in seen_sites(known)]
+
+
+def check_unseen(lab: Lab, spec: TrainSpec) -> None:
+    """Raise BadSpec when a site that `spec` calls external was seen by a run that it builds on."""
+    before = seen_before(lab, spec)
+    again = [site for site in spec.view.external if site in before]
     if again:
+        on = " and ".join(filter(None, (spec.strategy.start_from, spec.model.latents_of)))
         raise BadSpec(
-            f"{', '.join(again)} cannot be external: {run_id!r}, which this run starts from, was trained there. Leave it out; "
-            "the run can be scored there afterwards, and then by split."
+            f"{', '.join(again)} cannot be external: {on}, which this run builds on, was trained there, or began with a run "
+            "that was. Leave it out; the run can be scored there afterwards, and then by split."
         )
 
 

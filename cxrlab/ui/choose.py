@@ -47,7 +47,20 @@ class Study:
 
 
 def shown_runs() -> dict[str, object]:
-    """Return every run of the lab that can have scores and be read, run id → TrainSpec or ImportSpec, newest first."""
+    """Return every run of the lab that can have scores and be read, run id → TrainSpec or ImportSpec, newest first.
+
+    A pretraining has none: it is in `trained_runs` alone.
+    """
+    found = _readable()
+    return {run_id: read for run_id, read in found.items() if getattr(read, "task", "") != "moco"}
+
+
+def trained_runs() -> dict[str, object]:
+    """Return every run that was trained here, pretrainings too: what another run can start from, newest first."""
+    return {run_id: read for run_id, read in _readable().items() if read.kind == "train"}
+
+
+def _readable() -> dict[str, object]:
     lab = Lab.here()
     found = {}
     for run_id in lab.run_ids():
@@ -61,7 +74,7 @@ def shown_runs() -> dict[str, object]:
 
 
 def train_runs() -> dict[str, object]:
-    """Return those of `shown_runs` that were trained here, run id → TrainSpec."""
+    """Return those of `shown_runs` that were trained here, run id → TrainSpec; see `trained_runs` for all."""
     return {run_id: read for run_id, read in shown_runs().items() if read.kind == "train"}
 
 

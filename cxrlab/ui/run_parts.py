@@ -124,9 +124,16 @@ def buttons(run_id: str, now) -> None:
         if not now.is_alive:
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown(f"This deletes `{run_id}` with its scores and maps, {_size(run_id)}.")
-                if needing := run_facts.depends_on(run_id, choose.shown_runs()):
+                known = choose.trained_runs()
+                if needing := run_facts.depends_on(run_id, known):
                     names = words.listing([f"`{name}`" for name in needing])
                     st.warning(f"{names} read its latents; without it they cannot score another site.")
+                if begun := run_facts.goes_on_from(run_id, known):
+                    names = words.listing([f"`{name}`" for name in begun])
+                    st.warning(
+                        f"{names} began with it. What is finished still scores; nothing that it began can be resumed or "
+                        "made again."
+                    )
                 st.button("Delete it", key="remove", type="primary", on_click=remove, args=(run_id,))
 
 
@@ -274,7 +281,7 @@ def outcome(run_id: str) -> dict[str, Any]:
     """Return the key numbers of a run, worded."""
     row = {key: row_of(run_id).get(key, "") for key in ("run", "state", "number")}
     spec = cached.run_spec(run_id)
-    if spec.kind == "train" and spec.task != "autoencoder":
+    if spec.kind == "train" and spec.task in ("labels", "normal"):
         for site in cached.scored_sites(run_id):
             macro = cached.performance(run_id, site).iloc[-1]
             row[f"AUROC at {site}"] = words.interval(

@@ -51,6 +51,7 @@ TASKS = {
     "autoencoder": "reconstruction",
     "normal": "normal or abnormal",
     "normal-latents": "normal or abnormal, on latents",
+    "moco": "pretraining",
 }
 
 
