@@ -63,9 +63,7 @@ class Cohort:
         return any(one.header.synthetic for one, _ in self.rows)
 
 
-def truth(
-    site: Store, task: str, view: ViewSpec, *, external: bool, gated: bool = False
-) -> views.View:
+def truth(site: Store, task: str, view: ViewSpec, *, external: bool, gated: bool = False) -> views.View:
     """Return every row of a site with the truth of `task`: view.labels (`gated`: and Abnormal), Abnormal, or none.
 
     Abnormal is decided by every finding that the shared nine or view.labels name, whichever the site annotates. Uncertain
