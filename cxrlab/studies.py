@@ -15,6 +15,7 @@ from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.facts import estimate
 from cxrlab.jobs import request
 from cxrlab.labels import NO_FINDING, SHARED, VOCABULARY
+from cxrlab.learning import lineage
 from cxrlab.paths import Lab
 from cxrlab.predictions import ABNORMAL
 from cxrlab.store import Store
@@ -184,10 +185,10 @@ def task_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
 
 
 def homes_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
-    """Return the sites that a model was trained on; none where an import did not say."""
+    """Return the sites that a model was trained on, in runs that it began with too; none where an import did not say."""
     if isinstance(spec, specs.ImportSpec):
         return (spec.home,) if spec.home else ()
-    return spec.view.source
+    return lineage.seen_sites(spec)
 
 
 def externals_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
@@ -220,7 +221,7 @@ def policy_of(spec: specs.TrainSpec | specs.ImportSpec, overlap: str = "") -> st
 def study_runs(lab: Lab) -> list[StudyRuns]:
     """Return the studies of a lab, the latest first; runs that no study asked for are grouped by their sites.
 
-    Each import is a study of its own, after the lab's own; its home is "" where it did not say.
+    A pretraining says nothing of any site and is no study's. Each import is a study of its own, after the lab's own; its home is "" where it did not say.
     """
     known: dict[str, specs.AnySpec] = {}
     for run_id in sorted(lab.run_ids(), key=lambda name: lab.run(name).spec.stat().st_mtime_ns):
@@ -236,7 +237,7 @@ def study_runs(lab: Lab) -> list[StudyRuns]:
             found.append(_study(lab, run_id, spec.source, spec.external, runs, spec.preset))
     loose: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
     for run_id, spec in known.items():
-        if isinstance(spec, specs.TrainSpec) and run_id not in taken:
+        if isinstance(spec, specs.TrainSpec) and run_id not in taken and spec.task != "moco":
             key = ("+".join(spec.view.source), spec.view.external)
             loose.setdefault(key, {})[task_of(spec)] = run_id
     found.extend(_study(lab, "", home, externals, runs) for (home, externals), runs in loose.items())
