@@ -263,6 +263,7 @@ def recalibrate(going: Training) -> None:
     order = torch.randperm(len(rows), generator=generator_of(going.spec.seed, going.epoch, "recalibrate"))
     some = torch.from_numpy(rows)[order][: RECALIBRATION * size]
     going.net.train()
+    still(going)
     with torch.no_grad():
         for x in going.feed.batches(some, size):
             if len(x) > 1:  # batch norm has no statistics of one image
@@ -302,8 +303,7 @@ def freeze_layers(going: Training) -> None:
     """Let move what the strategy says, in this epoch."""
     if going.parts_of is None:
         return
-    how = going.spec.strategy
-    moves = going.parts_of.trained("head" if going.epoch < how.head_epochs else how.layers)
+    moves = _moves(going)
     for name, parameter in going.net.named_parameters():
         parameter.requires_grad_(lies_in(name, moves))
 
@@ -312,11 +312,13 @@ def still(going: Training) -> None:
     """Keep the batch norm of frozen layers as it is: its statistics belong to what was learnt before."""
     if going.parts_of is None:
         return
-    for module in going.net.modules():
-        own = list(module.parameters(recurse=False))
-        if (
-            isinstance(module, nn.modules.batchnorm._BatchNorm)
-            and own
-            and not any(p.requires_grad for p in own)
-        ):
+    moves = _moves(going)
+    for name, module in going.net.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not lies_in(name, moves):
             module.eval()
+
+
+def _moves(going: Training) -> tuple[str, ...]:
+    """Return the names of what moves in this epoch."""
+    how = going.spec.strategy
+    return going.parts_of.trained("head" if going.epoch < how.head_epochs else how.layers)
