@@ -142,11 +142,14 @@ class Joined(Group):
         mine = self.share(n)
 
         def changed(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-            blank = images[:1, :, :1, :1]
-            augment(blank.expand(mine.start, -1, -1, -1), generator)
+            skip(images, mine.start, generator)
             out = augment(images, generator)
-            augment(blank.expand(n - mine.stop, -1, -1, -1), generator)
+            skip(images, n - mine.stop, generator)
             return out
+
+        def skip(images: torch.Tensor, others: int, generator: torch.Generator) -> None:
+            if others:
+                augment(images[:1, :, :1, :1].expand(others, -1, -1, -1), generator)
 
         return changed
 

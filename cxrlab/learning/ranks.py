@@ -111,16 +111,19 @@ def _watch(children: Sequence[subprocess.Popen]) -> tuple[int, int] | None:
 
 
 def _reason(store: dist.Store, n: int, rank: int, status: int) -> errors.CxrlabError:
-    """Return what the processes said, the first one's word before the others'; else how one of them ended."""
-    for each in range(n):
-        if store.check([_words(each)]):
-            kind, said = json.loads(store.get(_words(each)))
+    """Return what the processes said to people, the lowest rank's word before the others'; else how one of them ended."""
+    words = {
+        each: json.loads(store.get(_words(each))) for each in range(n) if store.check([_words(each)])
+    }
+    for kind, said in words.values():
+        if kind:
             return getattr(errors, kind)(said)
     if status < 0:
         how = f"was killed by {signal.Signals(-status).name}"
         remedy = "memory may have run out. Resume the run, or set CXRLAB_PROCESSES to fewer."
     else:
-        how, remedy = "failed", "the log says where. Mend that and resume the run."
+        how = f"failed ({words.get(rank, ('', 'without a word'))[1]})"
+        remedy = "the log says where. Mend that and resume the run."
     return BadRun(f"process {rank + 1} of the {n} that train this run {how}; {remedy}")
 
 
@@ -150,8 +153,12 @@ def main() -> int:
                 save_every=told["save_every"],
                 group=group,
             )
-    except errors.CxrlabError as error:
-        store.set(_words(rank), json.dumps([type(error).__name__, str(error)]))
+    except Exception as error:  # noqa: BLE001  # the job says it; an ordinary end would wait for the others
+        ours = isinstance(error, errors.CxrlabError)
+        if not ours:
+            traceback.print_exc()
+        words = [type(error).__name__, str(error)] if ours else ["", f"{type(error).__name__}: {error}"]
+        store.set(_words(rank), json.dumps(words))
         return 1
     return 0
 
@@ -162,11 +169,7 @@ def _leave_with_the_job() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        status = main()
-    except Exception:  # noqa: BLE001  # it goes into the log; an ordinary end would wait for the others
-        traceback.print_exc()
-        status = 1
+    status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    os._exit(status)  # the thread that waits for the job is still reading
