@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,16 @@ def read_json(path: Path) -> Any:
     """Return the JSON value in `path`.
 
     Raises:
+        FileNotFoundError: there is none.
         BadInput: the file is not JSON.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
+            raise BadInput(f"{path} is no file; remove it.")
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except FileNotFoundError:
+        raise
+    except (ValueError, RecursionError, OSError) as error:
         raise BadInput(f"{path} is not JSON ({error}); write it again or remove it.") from error
 
 

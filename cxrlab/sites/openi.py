@@ -15,6 +15,7 @@ import pandas as pd
 
 from cxrlab import labelmap
 from cxrlab.errors import BadInput, MissingInput
+from cxrlab.images import decode
 from cxrlab.labelmap import LabelMap, Said
 from cxrlab.labelmap.table import plain
 from cxrlab.labels import Evidence
@@ -153,9 +154,9 @@ def read_report(path: Path) -> tuple[str, list[str], list[str]]:
         BadInput: it is no XML, too large, names no report, or declares a document type or entities, which can make a
             small file fill the memory or read other files. The message is the reason alone, without the path.
     """
-    if path.stat().st_size > LARGEST:
-        raise BadInput(f"the report has {path.stat().st_size:,} bytes, more than the limit of {LARGEST:,}")
-    data = path.read_bytes()
+    data = decode.bytes_of(path)
+    if len(data) > LARGEST:
+        raise BadInput(f"the report has {len(data):,} bytes, more than the limit of {LARGEST:,}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -3,6 +3,8 @@
 import gzip
 import os
 import shutil
+import tempfile
+import warnings
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -57,9 +59,8 @@ def _flipped(data: bytes) -> bytes:
 @lru_cache
 def tables_of(site: str) -> tuple[str, ...]:
     """Return the tables of a site's fake, the largest first: it is the one that names the images."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom grumbles at a fake's ages
         kit.maker(site).fake_raw_folder(Path(folder))
         found = [p for p in Path(folder).rglob("*") if p.is_file() and p.name.lower().endswith(TABLES)]
         found = sorted(
@@ -119,8 +120,9 @@ def test_a_table_that_was_damaged_loses_nothing_in_silence(top, sound, site, tab
         return kit.check_sentence(done, Path(table).name, "raw", site)
     after = kit.look(Lab.here(), "tried", site, raw)
     assert not after.lost
-    for name, reason in after.left_out:
+    for _, reason in after.left_out:
         kit.check_reason(reason)
+    for name, _ in after.left_out[:4]:
         try:
             origin.thumbnail(origin.read(Lab.here(), "tried"), name, 32)
         except CxrlabError as error:
