@@ -158,6 +158,15 @@ class Lab:
     def threshold_sets(self) -> Path:  # named sets that a person saved
         return self.root / "thresholds"
 
+    def sweep(self, name: str) -> Path:  # written by sweeps.shelf
+        """Where the sweep `name` is kept, to be looked at and started again. Raises BadInput for an unsafe name."""
+        files.check_name(name, "sweep")
+        return self.sweeps / f"{name}.json"
+
+    @property
+    def sweeps(self) -> Path:  # one file a sweep, by its name
+        return self.root / "sweeps"
+
     @property
     def hashes(self) -> Path:  # caches of leaks: delete the folder and nothing is lost
         return self.root / "hashes"

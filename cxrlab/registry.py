@@ -47,6 +47,11 @@ class Registry(Mapping[str, T]):
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UnknownName(f"no {self.what} named {name!r}; {hint}Known: {', '.join(sorted(self._items))}.")
 
+    def __contains__(
+        self, name: object
+    ) -> bool:  # Mapping's own asks for the item, and a miss is no KeyError here
+        return name in self._items
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 

@@ -81,7 +81,7 @@ def outline(study: specs.StudySpec, lab: Lab) -> Outline:
     """
     home = request.open_store(lab, study.source)
     stores = [home, *(request.open_store(lab, site) for site in study.external)]
-    px = min(min(there.image_shape) for there in stores)
+    px, n_training = min(min(there.image_shape) for there in stores), request.n_training(lab, (study.source,))
     everywhere = {label for there in stores for label in request.annotated(there)}
     labels, all_labels = learnable(home), tuple(label for label in VOCABULARY if label in everywhere)
     left_out: dict[str, str] = {}
@@ -102,15 +102,18 @@ def outline(study: specs.StudySpec, lab: Lab) -> Outline:
             shown = labels if task == "labels" else all_labels or (NO_FINDING,)
             latents_of = made["autoencoder"].run_id if task == "normal-latents" else ""
             made[task] = request.complete(
-                lab, _train_spec(study, task, shown, px, latents_of), others=False, wait=False
+                lab, _train_spec(study, task, shown, px, latents_of, n_training), others=False, wait=False
             )
     return Outline(made, left_out)
 
 
 def _train_spec(
-    study: specs.StudySpec, task: str, labels: tuple[str, ...], px: int, latents_of: str
+    study: specs.StudySpec, task: str, labels: tuple[str, ...], px: int, latents_of: str, most: int = 1024
 ) -> specs.TrainSpec:
     preset = presets.training(study.preset, task)
+    training = preset.get("training", {})
+    # A batch cannot be larger than the data; a site so small has its own.
+    training["batch"] = max(2, min(training["batch"], most))
     view = {**preset.get("view", {}), "source": (study.source,), "external": study.external, "labels": labels,
             "allow_overlap": study.allow_overlap}  # fmt: skip
     # A site that is stored smaller than the preset's images decides: enlarging it would invent a shift.
@@ -121,7 +124,7 @@ def _train_spec(
             "task": task.removesuffix("-latents"),
             "view": view,
             "model": {**preset.get("model", {}), "latents_of": latents_of},
-            "training": preset.get("training", {}),
+            "training": training,
             "seed": study.seed,
         }
     )

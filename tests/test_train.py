@@ -250,10 +250,9 @@ def test_a_network_that_says_nothing_finite_is_never_chosen(home, monkeypatch):
         fit(home, planted.train_spec())
 
 
-def test_a_network_for_another_task_is_refused(home):
-    wanted = planted.train_spec(model={"name": "latent_head", "latents_of": "x"})
+def test_a_network_for_another_task_is_refused():
     with pytest.raises(BadSpec, match="does not do the task 'labels'; it does: normal"):
-        fit(home, wanted)
+        planted.train_spec(model={"name": "latent_head", "latents_of": "x"})
 
 
 def test_latents_of_a_run_that_is_not_there_are_missing(home):

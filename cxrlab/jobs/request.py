@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cxrlab import spec as specs
-from cxrlab import store
+from cxrlab import store, views
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
 from cxrlab.leaks import guard
@@ -48,6 +48,10 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
         return spec.model_copy(
             update={"data": {}}
         )  # its stores are drawn by the job; the recipe decides them
+    if isinstance(spec, specs.SweepSpec):
+        from cxrlab.sweeps import plan  # which asks here about each of its runs
+
+        return plan.complete(lab, spec)
     data = {site: open_store(lab, site).digest for site in sites_of(spec)}
     if isinstance(spec, specs.TrainSpec):
         _check_labels(lab, spec)
@@ -64,6 +68,7 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
         if others:
             lineage.check_unseen(lab, spec)
             data = {**lineage.seen_before(lab, spec), **data}
+        _check_batch(lab, spec)
     if isinstance(spec, specs.ScoreSpec):
         _check_score(lab, spec)
     if not _allows_overlap(spec):
@@ -114,6 +119,8 @@ def sites_of(spec: AnySpec) -> tuple[str, ...]:
     """Return the sites that a spec names, home first."""
     if isinstance(spec, specs.TrainSpec):
         return (*spec.view.source, *spec.view.external)
+    if isinstance(spec, specs.SweepSpec):
+        return tuple(spec.data)  # of one that is complete
     if isinstance(spec, specs.ImportSpec):
         return (*([spec.home] if spec.home else []), *spec.external)
     return spec.sites if isinstance(spec, specs.ScoreSpec) else (spec.source, *spec.external)
@@ -157,6 +164,32 @@ def _check_labels(lab: Lab, spec: specs.TrainSpec) -> None:
             f"home ({', '.join(spec.view.source)}) does not annotate {', '.join(lacking)}; "
             f"choose among: {', '.join(dict.fromkeys(at_home)) or 'no label at all'}."
         )
+
+
+def _check_batch(lab: Lab, spec: specs.TrainSpec) -> None:
+    n = n_training(lab, spec.view.source, spec.view.official_split)
+    if spec.training.batch > n:
+        raise BadSpec(
+            f"a batch of {spec.training.batch} is larger than the {n:,} images that home ({', '.join(spec.view.source)}) "
+            f"has to train on; choose a batch of {max(n, 2)} or fewer."
+        )
+
+
+def n_training(lab: Lab, home: tuple[str, ...], official_split: bool = False) -> int:
+    """Return how many images of home are training's, whatever is known of them. Raises as `open_store`."""
+    n = 0
+    for site in home:
+        open_store(lab, site)
+        path = lab.store(site)
+        n += _n_training(path, path.stat().st_mtime_ns, official_split)
+    return n
+
+
+@lru_cache(maxsize=64)
+def _n_training(path: Path, mtime_ns: int, official: bool) -> int:
+    there = _read(path, mtime_ns)
+    seen = views.view(there, (), external=False, official_split=official)
+    return int((seen.split == "train").sum())
 
 
 def _check_latents(lab: Lab, spec: specs.TrainSpec) -> None:

@@ -27,6 +27,10 @@ def carry_out(lab: Lab, spec: AnySpec, run: RunPaths, progress: Progress) -> Non
         from cxrlab.jobs import conductor
 
         conductor.carry_out(lab, spec, run, progress)
+    elif isinstance(spec, specs.SweepSpec):
+        from cxrlab.sweeps import conductor as waves
+
+        waves.carry_out(lab, spec, run, progress)
     elif isinstance(spec, specs.ScoreSpec):
         _carry_out_score(lab, spec, progress)
     else:

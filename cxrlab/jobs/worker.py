@@ -83,8 +83,8 @@ def _work(run: RunPaths) -> tuple[state.State, str]:
     """Return how it ended, and why."""
     try:
         spec = specs.read(run.spec)
-        # A study computes nothing itself: it waits for its runs, and with a slot in its hand it would wait for ever.
-        if spec.kind != "study":
+        # These compute nothing themselves: they wait for their runs, and with a slot in hand they would wait for ever.
+        if spec.kind not in ("study", "sweep"):
             slots.wait(run)
         state.write_job(run, replace(state.read_job(run), started=round(time.time(), 3)))
         print(f"{_clock()} {run.run_id} begins, process {os.getpid()}", flush=True)

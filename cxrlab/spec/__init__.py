@@ -5,13 +5,13 @@ Out:   specs; `build`, `read` and `dumps`.
 Never: torch, files of a lab, devices or worker counts (they do not change a number).
 """
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from cxrlab.errors import BadSpec, MissingInput
+from cxrlab import files
+from cxrlab.errors import BadInput, BadSpec, MissingInput
 from cxrlab.spec.kinds import ImportedFile, ImportSpec, ScoreSpec, StudySpec, TrainSpec
 from cxrlab.spec.parts import (
     ADVANCED,
@@ -24,13 +24,14 @@ from cxrlab.spec.parts import (
     Uncertain,
     ViewSpec,
 )
+from cxrlab.spec.sweep import SweepSpec
 from cxrlab.spec.text import digest, dumps
 
 __all__ = ["ADVANCED", "AnySpec", "Blank", "ImportSpec", "ImportedFile", "ModelSpec", "PreprocessSpec", "ScoreSpec",
-           "Spec", "StrategySpec", "StudySpec", "Task", "TrainSpec", "TrainingSpec", "Uncertain", "ViewSpec", "build", "digest", "dumps",
+           "Spec", "StrategySpec", "StudySpec", "SweepSpec", "Task", "TrainSpec", "TrainingSpec", "Uncertain", "ViewSpec", "build", "digest", "dumps",
            "read"]  # fmt: skip
 
-AnySpec = TrainSpec | ScoreSpec | StudySpec | ImportSpec
+AnySpec = TrainSpec | ScoreSpec | StudySpec | SweepSpec | ImportSpec
 Spec = Annotated[AnySpec, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Spec)
 
@@ -48,7 +49,9 @@ def build(fields: dict[str, Any]) -> AnySpec:
 
 
 def _sentence(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part not in ("train", "score", "study", "import"))
+    where = ".".join(
+        str(part) for part in error["loc"] if part not in ("train", "score", "study", "sweep", "import")
+    )
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         text = "no such field"
@@ -65,9 +68,9 @@ def read(path: Path) -> AnySpec:
     if not path.exists():
         raise MissingInput(f"no spec at {path}.")
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadSpec(f"{path} is not JSON ({error}).") from error
+        fields = files.read_json(path)
+    except BadInput as error:
+        raise BadSpec(str(error)) from error
     if not isinstance(fields, dict):
         raise BadSpec(f"{path} holds a {type(fields).__name__}; expected an object with the key 'kind'.")
     try:

@@ -7,8 +7,9 @@ Never: torch, files.
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from cxrlab.errors import CxrlabError
 from cxrlab.spec.parts import (
     ADDED,
     ADVANCED,
@@ -52,6 +53,26 @@ class TrainSpec(Frozen):
     )
     # Filled in at submission: the same words over other data are another run.
     data: dict[str, str] = Field(default_factory=dict, title="Store digests", json_schema_extra=ADVANCED)
+
+    @field_validator("training")
+    @classmethod
+    def _names_are_known(cls, training: TrainingSpec) -> TrainingSpec:
+        from cxrlab.choices import fitting  # each choice's options are a group of fields, as this file's
+
+        try:
+            return fitting.settled(training)
+        except CxrlabError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("model")
+    @classmethod
+    def _network_is_known(cls, model: ModelSpec) -> ModelSpec:
+        from cxrlab.choices import fitting
+
+        try:
+            return fitting.settled_model(model)
+        except CxrlabError as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _task_fits_model(self) -> Self:
@@ -99,6 +120,25 @@ class TrainSpec(Frozen):
                 )
         return self
 
+    @field_validator("strategy")
+    @classmethod
+    def _own_options_are_known(cls, how: StrategySpec) -> StrategySpec:
+        from cxrlab.choices import strategies
+
+        try:
+            own = strategies.own_options(how.moco_options)
+        except CxrlabError as error:
+            raise ValueError(str(error)) from error
+        return how if own == how.moco_options else how.model_copy(update={"moco_options": own})
+
+    @model_validator(mode="after")
+    def _strategy_can_be(self) -> Self:
+        from cxrlab.choices import strategies
+
+        if problem := strategies.why_not(self):
+            raise ValueError(problem)
+        return self
+
     @model_validator(mode="after")
     def _policies_name_labels(self) -> Self:
         for name in ("uncertain_of", "blank_of"):
@@ -115,11 +155,20 @@ class TrainSpec(Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _choices_go_together(self) -> Self:
+        from cxrlab.choices import fitting
+
+        if problem := fitting.why_not(self):
+            raise ValueError(problem)
+        return self
+
     @property
     def run_id(self) -> str:
         """The run's name: what it is, where it trained, and eight digits of the spec's digest."""
         home = "+".join(self.view.source)[:20].replace("+", "-")
-        return f"{self.task}-{self.model.name}"[:30].replace("_", "-") + f"-{home}-{digest(self)[:8]}"
+        what = f"{self.task}-{self.model.name.replace(':', '-')}".lower()  # timm:NAME is no folder's name
+        return what[:30].replace("_", "-") + f"-{home}-{digest(self)[:8]}"
 
 
 class ScoreSpec(Frozen):

@@ -15,7 +15,7 @@ import types
 
 def fit(spec, lab, run, progress, device="auto"):
     steps = int(os.environ.get("CXRLAB_STUB_STEPS", "1"))
-    name = spec.model.name
+    name = spec.model.name.removeprefix("timm:")
     if name in ("breaks", os.environ.get("CXRLAB_STUB_BREAKS")):
         from cxrlab.errors import BadSpec
 

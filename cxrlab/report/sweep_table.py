@@ -1,0 +1,93 @@
+"""The runs of a sweep as one table: what was varied, how it does at home and elsewhere, over seeds.
+
+In:    Predictions of each run at its homes and elsewhere; what each run varies.
+Out:   one row a run, or one a setting with mean ± sd over seeds.
+Never: a run that is not there as a number; an interval over patients (report.performance has it) called a doubt of training.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cxrlab.metrics.auroc import MACRO
+from cxrlab.predictions import Predictions
+from cxrlab.report.gaps import gaps
+from cxrlab.report.performance import performance
+
+HOME, AT, GAP = "home", "at ", "gap "  # columns: "home", "at <site>", "gap <site>"
+RUN, STATE, SEED, SEEDS, SD = "run", "state", "seed", "seeds", " sd"
+FACTS = (SEED, RUN, STATE)
+
+
+def measure(homes: Sequence[Predictions], externals: Sequence[Predictions]) -> dict[str, float]:
+    """Return one run's numbers: AUROC averaged over labels, at home, at each other site, and the gaps.
+
+    Args:
+        homes: of the sites that it was trained on; their test rows count. "home" is the mean over them.
+        externals: of the others, all rows.
+
+    Returns:
+        "home", "at <site>", "gap <site>". A gap is home minus there over the labels that both support, so it need not be
+        the difference of the two columns; with several homes, the mean over them. Nothing for a run without labels.
+    """
+    if not homes or not homes[0].labels:
+        return {}
+    inside = [_macro(one) for one in homes]
+    found = {HOME: float(np.mean(inside))}
+    between = [gaps(one, list(externals)).set_index(["site", "label"]) for one in homes]
+    for one in externals:
+        found[f"{AT}{one.site}"] = _macro(one)
+        found[f"{GAP}{one.site}"] = float(np.mean([table.loc[(one.site, MACRO), "gap"] for table in between]))
+    return found
+
+
+def _macro(one: Predictions) -> float:
+    return float(performance(one).iloc[-1]["auroc"])
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a setting: mean and sd of every number over its seeds.
+
+    Args:
+        table: one row a run: columns that say the setting, then seed, run, state, then numbers (HOME, AT…, GAP…).
+
+    Returns:
+        The setting's columns, seeds (runs that have the number at home), and each number with its "<number> sd" (n − 1 in
+        the denominator; NaN with one seed). A setting none of whose runs is there keeps its row, of NaN.
+
+    >>> rows = [("adamw", 0, "a", "done", 0.8), ("adamw", 1, "b", "done", 0.9), ("sam", 0, "", "", float("nan"))]
+    >>> table = pd.DataFrame(rows, columns=["training.optimizer", "seed", "run", "state", "home"])
+    >>> over_seeds(table).round(3).values.tolist()
+    [['adamw', 2, 0.85, 0.071], ['sam', 0, nan, nan]]
+    """
+    numbers = numbers_of(table)
+    setting = [column for column in table if column not in (*FACTS, *numbers)]
+    out = []
+    groups = table.groupby(setting, sort=False, dropna=False) if setting else [((), table)]
+    for key, part in groups:
+        row = dict(zip(setting, key if isinstance(key, tuple) else (key,), strict=True))
+        row[SEEDS] = int(part[HOME].notna().sum()) if HOME in part else 0
+        for name in numbers:
+            values = part[name].to_numpy(np.float64)
+            values = values[~np.isnan(values)]
+            row[name] = values.mean() if len(values) else np.nan
+            row[f"{name}{SD}"] = values.std(ddof=1) if len(values) > 1 else np.nan
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def numbers_of(table: pd.DataFrame) -> list[str]:
+    """Return the columns that hold numbers, home's first."""
+    return [column for column in table if column == HOME or str(column).startswith((AT, GAP))]
+
+
+def spread(mean: float, sd: float, places: int = 3) -> str:
+    """Return a mean with its sd as text.
+
+    >>> spread(0.85, 0.0707), spread(0.85, float("nan")), spread(float("nan"), float("nan"))
+    ('0.850 ± 0.071', '0.850', '–')
+    """
+    if np.isnan(mean):
+        return "–"
+    return f"{mean:.{places}f}" + ("" if np.isnan(sd) else f" ± {sd:.{places}f}")

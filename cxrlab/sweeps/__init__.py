@@ -1,0 +1,1 @@
+"""Many runs at once: which ones, carried out in waves, found again, told as one table."""
