@@ -5,8 +5,10 @@ Out:   one row a run and site; the same beside what networks cost, and over seed
 Never: rows; means over labels that differ from cell to cell.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,9 @@ from cxrlab.metrics.auroc import MACRO
 from cxrlab.predictions import Predictions
 from cxrlab.report import rows
 from cxrlab.report.performance import judged
+
+if TYPE_CHECKING:
+    from cxrlab.spec import TrainSpec
 
 COLUMNS = (
     "run", "train_site", "site", "is_home", "label", "auroc", "low", "high", "gap", "gap_low", "gap_high", "p",
@@ -203,15 +208,35 @@ def seeds(matrix: pd.DataFrame, group_of: dict[str, str]) -> pd.DataFrame:
 def seed_groups(specs: dict[str, object]) -> dict[str, str]:
     """Return run → the first run of the same spec but for the seed; other kinds than training are left out.
 
+    Runs that build on others (a start, a teacher, an autoencoder) are the same when those are the same but for their
+    seeds.
+
     Args:
         specs: run → spec.
     """
     from cxrlab import spec as of
 
+    trained = {run: one for run, one in specs.items() if isinstance(one, of.TrainSpec)}
     first: dict[str, str] = {}
-    groups = {}
-    for run, one in specs.items():
-        if isinstance(one, of.TrainSpec):
-            key = of.digest(one.model_copy(update={"seed": 0}))
-            groups[run] = first.setdefault(key, run)
-    return groups
+    return {run: first.setdefault(_but_for_seed(one, trained), run) for run, one in trained.items()}
+
+
+def _but_for_seed(one: "TrainSpec", trained: dict[str, "TrainSpec"]) -> str:
+    from cxrlab import spec as of
+
+    below = {"start": one.strategy.start_from, "teacher": one.teacher, "latents": one.model.latents_of}
+    what = {
+        name: _but_for_seed(trained[run], trained) if run in trained else run for name, run in below.items()
+    }
+    # What the runs below hold differs with their seeds; the stores must be the same.
+    data = {site: digest for site, digest in one.data.items() if ":" not in site}
+    alone = one.model_copy(
+        update={
+            "seed": 0,
+            "data": data,
+            "teacher": "",
+            "strategy": one.strategy.model_copy(update={"start_from": ""}),
+            "model": one.model.model_copy(update={"latents_of": ""}),
+        }
+    )
+    return json.dumps([of.digest(alone), what])

@@ -235,3 +235,20 @@ def test_runs_that_differ_in_their_seed_only_are_one_group():
     }
     of["s"] = specs.ScoreSpec(run="x", sites=("b",))
     assert report.seed_groups(of) == {"x": "x", "y": "x", "z": "z"}
+
+
+def test_each_seed_may_build_on_a_run_of_its_own_seed():
+    view = {"source": ["a"], "labels": ["Edema"]}
+    of = {
+        f"start{seed}": specs.build({"kind": "train", "view": view, "seed": seed, "data": {"a": "store"}})
+        for seed in (0, 1)
+    }
+    for seed in (0, 1, 2):
+        start = {"strategy": {"start_from": f"start{seed}", "layers": "head"}}
+        data = {"a": "store", f"start:start{seed}": f"weights {seed}"}
+        of[f"tuned{seed}"] = specs.build({"kind": "train", "view": view, "seed": seed, "data": data, **start})
+    grouped = report.seed_groups(of)
+    assert grouped["start1"] == "start0" and grouped["tuned1"] == "tuned0"
+    assert grouped["tuned2"] == "tuned2", "its start is not among these, so it may be anything"
+    other = of["tuned1"].model_copy(update={"data": {"a": "another store", "start:start1": "weights 1"}})
+    assert report.seed_groups({**of, "tuned1": other})["tuned1"] == "tuned1"
