@@ -1,5 +1,6 @@
 """Whatever lies in a picture's place, the others are read, and it is left out with a reason or read."""
 
+import json
 import shutil
 import zlib
 
@@ -91,6 +92,8 @@ def site_with_bad_pictures(request, tmp_path_factory):
             REFUSED[name](raw / file, np.random.default_rng(0))
         done = kit.say("ingest", site, raw, "--site", "after", "--size", kit.PX)
         assert done.status == 0, done.err
+        looked = kit.say("ingest", site, raw, "--site", "after", "--dry-run", "--json")
+        assert looked.status == 0 and json.loads(looked.out)["n_images"] >= 2
         yield site, before, kit.look(Lab.here(), "after", site, raw), damaged
 
 
