@@ -17,9 +17,11 @@ VERBS: dict[str, str] = {
     "run": "runs",
     "score": "runs",
     "study": "runs",
+    "sweep": "sweep",
     "runs": "runs",
     "import-scores": "scores",
     "variants": "variants",
+    "hierarchy": "hierarchy",
     "bench": "house",
     "doctor": "house",
 }

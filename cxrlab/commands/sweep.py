@@ -1,0 +1,230 @@
+"""The verb `sweep`: many runs from one file or from a study preset.
+
+In:    a file, the name of a sweep of this lab, or a preset and its sites.
+Out:   what would run and what it takes; the runs; their table.
+Never: torch: each run is a job of its own.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cxrlab import spec as specs
+from cxrlab.commands import console
+from cxrlab.commands.runs import check_done, wait
+from cxrlab.errors import BadInput
+from cxrlab.jobs import state
+from cxrlab.jobs.executors import EXECUTORS
+from cxrlab.paths import Lab
+
+LISTED = 40  # runs of a dry run on a terminal; --json has all
+
+
+def add(verbs: argparse._SubParsersAction) -> None:
+    """Register `sweep`."""
+    verb = verbs.add_parser(
+        "sweep",
+        help="many runs: a grid or list over fields, or a study preset",
+        description="Start every run that a sweep names and this lab does not have yet; print their table when they are "
+        "done. Running it again starts only what is missing.",
+    )
+    verb.add_argument(
+        "sweep",
+        nargs="?",
+        default="",
+        metavar="SWEEP.json",
+        help="a file, or the name of a sweep of this lab",
+    )
+    preset = verb.add_argument_group("study presets")
+    preset.add_argument(
+        "--preset", default="", metavar="NAME", help="instead of a file; --presets lists them"
+    )
+    preset.add_argument("--presets", action="store_true", help="list the study presets and stop")
+    preset.add_argument("--home", nargs="+", default=[], metavar="SITE", help="the site that training sees")
+    preset.add_argument(
+        "--external", nargs="+", default=[], metavar="SITE", help="sites that training never sees"
+    )
+    preset.add_argument(
+        "--role", action="append", default=[], metavar="NAME=SITE[,SITE]", help="any other role of the preset"
+    )
+    preset.add_argument(
+        "--mini", action="store_true", help="tiny images, few epochs, few arms: minutes on a laptop"
+    )
+    preset.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="score a site as external though it shares images or patients with home; every result says so",
+    )
+    verb.add_argument("--seeds", nargs="+", type=int, default=[], metavar="N", help="instead of the sweep's")
+    verb.add_argument(
+        "--skip-invalid", action="store_true", help="leave out runs that cannot be, and say why"
+    )
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what would run and what it takes; start nothing"
+    )
+    verb.add_argument("--table", action="store_true", help="print what has come out so far; start nothing")
+    verb.add_argument("--by-run", action="store_true", help="one line a run instead of mean ± sd over seeds")
+    verb.add_argument("--save", type=Path, metavar="FILE", help="write the sweep to a file; start nothing")
+    verb.add_argument(
+        "--executor", default="local", metavar="|".join(EXECUTORS), help="where it runs (default: local)"
+    )
+    verb.add_argument("--no-wait", action="store_true", help="start it and return at once")
+    verb.add_argument("--json", action="store_true", help="print figures as JSON")
+    verb.set_defaults(carry_out=carry_out)
+
+
+def carry_out(args: argparse.Namespace) -> int:
+    """Do what was asked of a sweep."""
+    from cxrlab.sweeps import plan, shelf
+
+    if args.presets:
+        return list_presets(as_json=args.json)
+    lab = Lab.here()
+    sweep = asked_for(lab, args)
+    if args.save:
+        from cxrlab import files
+
+        files.write_text(args.save, json.dumps(sweep.model_dump(mode="json"), indent=1) + "\n")
+        print(json.dumps({"file": str(args.save)}) if args.json else args.save)
+        return 0
+    if args.table:
+        return tell(lab, shelf.find(lab, sweep.name), args)
+    found = plan.outline(lab, sweep)
+    if args.dry_run:
+        return tell_plan(lab, sweep, found, as_json=args.json)
+    run = lab.run(shelf.submit(lab, sweep, args.executor))
+    if args.no_wait:
+        print(json.dumps({"run": run.run_id, "runs": len(found.cells)}) if args.json else run.run_id)
+        return 0
+    for key, why in found.invalid.items():
+        print(f"left out: {key}: {why}", file=sys.stderr)
+    now = wait(run)
+    tell(lab, shelf.find(lab, sweep.name), args, now=state.as_dict(now))
+    return check_done(run, now)
+
+
+def asked_for(lab: Lab, args: argparse.Namespace) -> specs.SweepSpec:
+    """Return the sweep that the arguments name.
+
+    Raises:
+        BadInput: neither a file nor a preset was named, or both.
+        BadSpec, MissingInput, UnknownName: what was named cannot be read.
+    """
+    from cxrlab.sweeps import presets, shelf
+
+    if bool(args.preset) == bool(args.sweep):
+        raise BadInput(
+            "name a sweep's file or a preset: `sweep SWEEP.json`, or `sweep --preset NAME --home SITE --external SITE`; "
+            f"presets: {', '.join(presets.names())}."
+        )
+    if args.preset:
+        preset = presets.read(args.preset)
+        sites = roles_of(args)
+        sweep = presets.bind(
+            lab, preset, sites, mini=args.mini, seeds=args.seeds, allow_overlap=args.allow_overlap
+        )
+    else:
+        named = Path(args.sweep)
+        is_file = named.suffix == ".json" or named.exists()
+        sweep = shelf.read(named) if is_file else shelf.find(lab, args.sweep)
+        if args.seeds:
+            sweep = sweep.model_copy(update={"seeds": tuple(args.seeds)})
+    return sweep.model_copy(update={"skip_invalid": True}) if args.skip_invalid else sweep
+
+
+def roles_of(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Return role → sites. Raises BadInput for a --role without a name or a site."""
+    sites = {role: getattr(args, role) for role in ("home", "external") if getattr(args, role)}
+    for said in args.role:
+        role, equals, named = said.partition("=")
+        if not (role and equals and named):
+            raise BadInput(f"--role {said!r} says no site; write it as --role NAME=SITE.")
+        sites[role] = named.split(",")
+    return sites
+
+
+def list_presets(*, as_json: bool) -> int:
+    """Print every study preset with its question."""
+    from cxrlab.sweeps import presets
+
+    known = [presets.read(name) for name in presets.names()]
+    if as_json:
+        print(
+            json.dumps(
+                [one.model_dump(mode="json", exclude={"sweep", "miniature"}) for one in known], indent=1
+            )
+        )
+        return 0
+    for one in known:
+        roles = ", ".join(f"{role}: {what.what}" for role, what in one.roles.items())
+        print(f"{one.name}: {one.title}. {presets.count(one)} runs, about {one.needs.gpu_hours:g} GPU hours.")
+        print(f"  {one.question}\n  needs {one.needs.images}; {one.needs.data}\n  roles: {roles}")
+    return 0
+
+
+def tell_plan(lab: Lab, sweep: specs.SweepSpec, found: object, *, as_json: bool) -> int:
+    """Print what would run, what cannot, and what it takes; 2 when it would be refused."""
+    from cxrlab.sweeps import expand, plan
+
+    cost = plan.cost(lab, found)
+    if as_json:
+        value = {
+            "sweep": sweep.name,
+            "runs": [{"key": cell.key, "needs": cell.needs} for cell in found.cells],
+            "invalid": found.invalid,
+            "same": found.same,
+            "seconds": round(cost.seconds, 1),
+            "bytes": round(cost.n_bytes),
+            "basis": cost.basis,
+        }
+        print(json.dumps(value, indent=1))
+    else:
+        for cell in found.cells[:LISTED]:
+            needs = f" (after {', '.join(cell.needs.values())})" if cell.needs else ""
+            print(f"{cell.key}{needs}")
+        if len(found.cells) > LISTED:
+            print(f"… and {len(found.cells) - LISTED} more")
+        for key, first in found.same.items():
+            print(f"{key}: the same run as {first}")
+        for key, why in found.invalid.items():
+            print(f"{key}: cannot be: {why}")
+        print(
+            f"{len(found.cells)} runs, about {console.seconds(cost.seconds)}, {cost.n_bytes / 1e6:,.0f} MB; {cost.basis}."
+        )
+    expand.refuse(found, skip_invalid=sweep.skip_invalid)
+    return 0
+
+
+def tell(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace, now: dict | None = None) -> int:
+    """Print the table of what has come out."""
+    from cxrlab.report import sweep_table
+    from cxrlab.sweeps import results
+
+    by_run = results.table(lab, sweep)
+    table = by_run if args.by_run else sweep_table.over_seeds(by_run)
+    if args.json:
+        rows = [state.plain(row) for row in table.astype(object).to_dict("records")]
+        print(json.dumps({"sweep": sweep.name, "run": sweep.run_id, **(now or {}), "table": rows}, indent=1))
+        return 0
+    print(console.table(worded(table)))
+    return 0
+
+
+def worded(table: object) -> list[dict[str, str]]:
+    """Return a table's rows as texts: a number with the sd beside it where there is one."""
+    from cxrlab.report import sweep_table
+
+    numbers, rows = sweep_table.numbers_of(table), []
+    numbers = [name for name in numbers if not name.endswith(sweep_table.SD)]
+    deviations = {f"{name}{sweep_table.SD}" for name in numbers}
+    for row in table.to_dict("records"):
+        said = {
+            name: sweep_table.spread(value, row.get(f"{name}{sweep_table.SD}", float("nan")))
+            if name in numbers
+            else str(value)
+            for name, value in row.items()
+            if name not in deviations
+        }
+        rows.append(said)
+    return rows
