@@ -167,6 +167,7 @@ class Saving:
     images: int
     passed: int
     threshold: float  # on the gate's probability
+    cut: float | None  # the same on its logit, as it is compared; None: nothing is held back
     gate_flops: int  # of one image
     disease_flops: int
     gate_seconds: float
@@ -220,6 +221,7 @@ def ask(
         images=n,
         passed=len(through),
         threshold=float(net.cut.double().sigmoid()),
+        cut=float(net.cut) if net.cut.isfinite() else None,
         gate_seconds=clock.seconds["gate"],
         disease_seconds=clock.seconds["disease"],
         device=net.cut.device.type,

@@ -14,6 +14,8 @@ from cxrlab.report.cuts import by_threshold, changed, confusion, curves, groups,
 from cxrlab.report.errors_of_rebuilding import re_vs_performance, reconstruction
 from cxrlab.report.gaps import gaps
 from cxrlab.report.gate import as_gate
+from cxrlab.report.gating import apart, cut_gate, jointly, saved
+from cxrlab.report.hierarchy import at_one_point, says
 from cxrlab.report.label_noise import label_noise, truth_of
 from cxrlab.report.losses import decomposition, operating_point, standardised
 from cxrlab.report.matrix import condense, efficiency_vs_gap, seed_groups, seeds, train_test_matrix
@@ -24,7 +26,9 @@ from cxrlab.report.subgroups import properties, subgroups
 from cxrlab.report.words import estimate, headline, number
 
 __all__ = [
+    "apart",
     "as_gate",
+    "at_one_point",
     "by_threshold",
     "calibration",
     "changed",
@@ -34,6 +38,7 @@ __all__ = [
     "condense",
     "confusion",
     "curves",
+    "cut_gate",
     "decision_curve",
     "decomposition",
     "efficiency_vs_gap",
@@ -42,6 +47,7 @@ __all__ = [
     "groups",
     "headline",
     "is_home",
+    "jointly",
     "judged",
     "label_noise",
     "looks_untrained",
@@ -56,6 +62,8 @@ __all__ = [
     "reconstruction",
     "reliability",
     "roc_band",
+    "saved",
+    "says",
     "seed_groups",
     "seeds",
     "standardised",
