@@ -63,8 +63,8 @@ def walk(going: Training, run: RunPaths, progress: Progress, save_every: float) 
         devices.synchronize(going.device)
         loss = float(going.loss_sum) / going.steps
         _check_finite(going, run, "loss", loss)
+        looks = time.monotonic()
         with judged(going):
-            looks = time.monotonic()
             value = going.group.first(lambda: judging.validate(going))
             _check_finite(going, run, "validation value", value)
             going.seconds += time.monotonic() - start
