@@ -8,7 +8,8 @@ import torch
 
 from cxrlab import checkpoint
 from cxrlab.checkpoint import Checkpoint, Selection
-from cxrlab.choices.networks import CHOICES, FREE, TIMM, known, why_not
+from cxrlab.choices.networks import CHOICES, FREE, HIERARCHICAL, TIMM, known, why_not
+from cxrlab.errors import BadSpec
 from cxrlab.explain import cam
 from cxrlab.inputs import InputSpec
 from cxrlab.learning.efficiency import count_forward_flops, count_parameters
@@ -27,7 +28,8 @@ HUB = [name for name in CLASSIFIERS if CHOICES[name].tag]
 
 def plan(name, px=SMALLEST_PX, labels=2, **more):
     latents = 8 if name == "latent_head" else 0
-    model = ModelSpec(name=name, latents_of="x" * bool(latents), latent_units=8)
+    own = {"disease": "small_cnn3"} if name == HIERARCHICAL else {}
+    model = ModelSpec(name=name, latents_of="x" * bool(latents), latent_units=8, options=own)
     return Plan(model, labels, px, latents, **more)
 
 
@@ -74,7 +76,7 @@ def test_the_list_for_forms_and_the_registry_have_the_same_networks_and_tasks():
     for name, choice in CHOICES.items():
         assert MODELS[name].tasks == choice.tasks
         assert MODELS[name].grey == choice.grey
-        assert bool(MODELS[name].load) == bool(choice.tag)
+        assert bool(MODELS[name].load) == bool(choice.tag) or MODELS[name].gated  # what lies behind has its own
 
 
 def test_a_network_learns_one_step_at_the_smallest_side_and_says_what_it_promised(name, net):
@@ -106,6 +108,10 @@ def test_a_classifier_is_its_head_on_what_it_embeds(name, net):
 @pytest.mark.parametrize("name", CLASSIFIERS, indirect=True)
 @pytest.mark.parametrize("px", [33, 64, 100])
 def test_a_classifier_takes_any_side_and_as_many_heads_as_asked(name, px):
+    if MODELS[name].gated:
+        with pytest.raises(BadSpec, match="one number of each label"):
+            build(plan(name, px, n_heads=3, head="three-way"))
+        return
     with torch.device("meta"):
         net = build(plan(name, px, n_heads=3, head="three-way")).eval()
         assert net(torch.empty(2, 1, px, px)).shape == (2, 3 * 2 * 3)
@@ -142,7 +148,7 @@ def test_a_map_is_drawn_from_one_layer_through_which_everything_passes(name, net
     assert maps.shape == (2, 2, *grid)
     assert torch.isfinite(maps).all()
     torch.testing.assert_close(said, plain, rtol=1e-4, atol=1e-5)
-    if name == "vit_b16":  # its patches reach the class token beside this layer too
+    if name == "vit_b16" or MODELS[name].gated:  # patches reach the class token, or a gate speaks, beside this layer
         return
     # With the layer's output gone nothing of the image is left.
     hook = net.get_submodule(layer).register_forward_hook(lambda _m, _a, out: torch.zeros_like(out))
