@@ -89,7 +89,7 @@ _add("mixed", "Mixed sites", "Several homes in one training set, one head for al
 _add(
     "mixture",
     "Mixture",
-    "So many images, a share from each home: what do a few images of the other hospital bring?",
+    "So many images, a share from each home; sweep the shares to see what a few images of the other hospital bring.",
     fields={"strategy": {"images": 500}},
     asks=("strategy.images", "strategy.shares"),
     homes=2,
