@@ -76,7 +76,8 @@ def test_the_list_for_forms_and_the_registry_have_the_same_networks_and_tasks():
     for name, choice in CHOICES.items():
         assert MODELS[name].tasks == choice.tasks
         assert MODELS[name].grey == choice.grey
-        assert bool(MODELS[name].load) == bool(choice.tag) or MODELS[name].gated  # what lies behind has its own
+        # What lies behind a gate has weights of its own.
+        assert bool(MODELS[name].load) == bool(choice.tag) or MODELS[name].gated
 
 
 def test_a_network_learns_one_step_at_the_smallest_side_and_says_what_it_promised(name, net):
@@ -148,7 +149,8 @@ def test_a_map_is_drawn_from_one_layer_through_which_everything_passes(name, net
     assert maps.shape == (2, 2, *grid)
     assert torch.isfinite(maps).all()
     torch.testing.assert_close(said, plain, rtol=1e-4, atol=1e-5)
-    if name == "vit_b16" or MODELS[name].gated:  # patches reach the class token, or a gate speaks, beside this layer
+    # A transformer's patches reach its class token, and a gate speaks, beside this layer too.
+    if name == "vit_b16" or MODELS[name].gated:
         return
     # With the layer's output gone nothing of the image is left.
     hook = net.get_submodule(layer).register_forward_hook(lambda _m, _a, out: torch.zeros_like(out))
@@ -196,7 +198,7 @@ def test_the_same_seed_makes_the_same_network_and_a_checkpoint_keeps_it(name, ne
     # What a step in train mode moved is no weight.
     moved = ("running_mean", "running_var", "num_batches_tracked")
     assert all(torch.equal(value, twin[key]) for key, value in first.items() if not key.endswith(moved))
-    task = "autoencoder" if name == "autoencoder" else "normal"
+    task = "normal" if name == "latent_head" else MODELS[name].tasks[0]
     fields = {"kind": "train", "task": task, "view": {"source": ["a"], "image_px": 32, "labels": ["Edema"]}}
     spec = spec_of({**fields, "model": {**plan(name).model.model_dump()}})
     held = Checkpoint(
