@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cxrlab.choices import Choice
 from cxrlab.choices import networks as networks_room
 from cxrlab.errors import UnknownName
+from cxrlab.labels import NO_FINDING
 from cxrlab.registry import Registry
 from cxrlab.spec.parts import Frozen
 
@@ -87,7 +88,22 @@ def settled_model(model: "ModelSpec") -> "ModelSpec":
 
 def why_not(spec: "TrainSpec") -> str:
     """Return why a spec's choices cannot be one run, in a sentence; "" when nothing here speaks against it."""
-    return networks_room.why_not(spec.model, spec.task) or _training_why_not(spec)
+    return networks_room.why_not(spec.model, spec.task) or _gated_why_not(spec) or _training_why_not(spec)
+
+
+def _gated_why_not(spec: "TrainSpec") -> str:
+    if not networks_room.is_gated(spec.model):
+        return ""
+    if not set(spec.view.labels) - {NO_FINDING}:
+        return f"the network {spec.model.name!r} looks for findings behind its gate; name one beside {NO_FINDING!r}."
+    if "multiclass" in _policies(spec):
+        return (
+            f"the network {spec.model.name!r} multiplies two probabilities, and a class of its own for doubt ('multiclass') has "
+            "no place in that; choose another policy for uncertain labels."
+        )
+    if spec.strategy.heads != "shared":
+        return f"the network {spec.model.name!r} has one head behind one gate; leave strategy.heads at 'shared'."
+    return ""
 
 
 def _training_why_not(spec: "TrainSpec") -> str:

@@ -12,11 +12,12 @@ import numpy as np
 
 from cxrlab import spec as specs
 from cxrlab import store, views
+from cxrlab.choices.networks import is_gated
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.labels import Evidence
 from cxrlab.leaks import guard
 from cxrlab.leaks.memory import Overlap
-from cxrlab.learning import lineage, teacher
+from cxrlab.learning import cohort, lineage, teacher
 from cxrlab.paths import Lab
 
 AnySpec = specs.AnySpec
@@ -55,6 +56,7 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
     data = {site: open_store(lab, site).digest for site in sites_of(spec)}
     if isinstance(spec, specs.TrainSpec):
         _check_labels(lab, spec)
+        _check_gate(lab, spec)
         teacher.check_pair(spec)
         if others and spec.model.latents_of:
             _check_latents(lab, spec)
@@ -164,6 +166,21 @@ def _check_labels(lab: Lab, spec: specs.TrainSpec) -> None:
             f"home ({', '.join(spec.view.source)}) does not annotate {', '.join(lacking)}; "
             f"choose among: {', '.join(dict.fromkeys(at_home)) or 'no label at all'}."
         )
+
+
+def _check_gate(lab: Lab, spec: specs.TrainSpec) -> None:
+    if spec.task == "normal" or is_gated(spec.model):
+        known = [_abnormal(lab.store(site), spec.view.model_dump_json()) for site in spec.view.source]
+        cohort.check_gate(spec, np.concatenate(known))
+
+
+@lru_cache(maxsize=64)
+def _abnormal(path: Path, view: str) -> np.ndarray:
+    """Return which training rows of a home are abnormal: 0, 1 or NaN; a form asks again at every change."""
+    seen = cohort.truth(
+        _read(path, path.stat().st_mtime_ns), "normal", specs.ViewSpec.model_validate_json(view), external=False
+    )
+    return seen.y_true[seen.split == "train", 0]
 
 
 def _check_batch(lab: Lab, spec: specs.TrainSpec) -> None:

@@ -206,13 +206,12 @@ def _check_rows(made: Cohort, spec: TrainSpec) -> None:
 
 def check_gate(spec: TrainSpec, abnormal: np.ndarray) -> None:
     """Raise BadSpec unless home's training rows, (N,) of 0, 1 and NaN, are of both kinds: normal and abnormal."""
-    kinds = [word for value, word in ((1, "abnormal"), (0, "normal")) if (abnormal == value).any()]
-    if len(kinds) < 2:
-        said = f"{kinds[0]} and none is the other" if kinds else "known as either"
+    lacking = [word for value, word in ((0, "normal"), (1, "abnormal")) if not (abnormal == value).any()]
+    if lacking:
         raise BadSpec(
-            f"normal and abnormal cannot be told apart where there is one kind alone: of the training rows of {_home(spec)} "
-            f"{'all that say are' if kinds else 'none is'} {said}. A gate would call everything the same there and be "
-            "right every time; choose a home site with both."
+            f"{_home(spec)} has no {' and no '.join(lacking)} images among its training rows, and who has seen one kind alone "
+            "cannot tell normal from abnormal: it would be right every time there, and worth nothing. Choose a home site "
+            "with both."
         )
 
 
