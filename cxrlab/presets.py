@@ -13,6 +13,8 @@ from cxrlab.errors import UnknownName
 # "normal-latents" is the task "normal" on the network "latent_head"; whoever plans it fills in model.latents_of.
 TASKS = ("labels", "autoencoder", "normal", "normal-latents")
 
+PRETRAINING = "moco"  # no study's task: it is asked for by itself, and another run goes on from it
+
 # For forms: a sentence a network, and the networks that each task can use, the default first.
 NETWORKS: dict[str, str] = {name: choice.sentence for name, choice in CHOICES.items()}
 NETWORKS_OF: dict[str, tuple[str, ...]] = {
@@ -119,6 +121,9 @@ def training(preset: str, task: str) -> dict[str, dict[str, Any]]:
     """
     if preset not in _PRESETS:
         raise UnknownName(f"no preset named {preset!r}. Known: {', '.join(_PRESETS)}.")
+    if task == PRETRAINING:  # as its classifier is trained, on pairs of strongly changed views
+        fields = training(preset, "labels")
+        return {**fields, "training": {**fields["training"], "augment": "contrast"}}
     if task not in TASKS:
         raise UnknownName(f"no task named {task!r}. Known: {', '.join(TASKS)}.")
     return {part: dict(fields) for part, fields in _PRESETS[preset][task].items()}

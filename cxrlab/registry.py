@@ -52,6 +52,10 @@ class Registry(Mapping[str, T]):
     ) -> bool:  # Mapping's own asks for the item, and a miss is no KeyError here
         return name in self._items
 
+    def get(self, name: str, default: T | None = None) -> T | None:
+        """Return the plug-in named so, or `default`: for asking whether there is one."""
+        return self._items.get(name, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrlab.paths import Lab
-from cxrlab.ui import frame, launching
+from cxrlab.ui import frame, launching, question_form, sweep_form, will_run
 
 
 def forget_rerun() -> None:
@@ -20,26 +20,30 @@ with frame.page("Launch", "What shall we run?"):
     else:
         form, stays = st.columns([5, 3], gap="large")
         with form:
+            kinds = [launching.NETWORK, launching.SWEEP]
             if rerun:
                 st.button(
                     "Start from a preset instead", on_click=forget_rerun, key="forget", icon=":material/undo:"
                 )
-                what = launching.NETWORK
             else:
-                kinds = [launching.STUDY, launching.NETWORK]
-                what = st.segmented_control(
-                    "What",
-                    kinds,
-                    default=launching.STUDY,
-                    required=True,
-                    key="what",
-                    bind="query-params",
-                    label_visibility="collapsed",
-                )
+                kinds = [launching.STUDY, launching.QUESTION, *kinds]
+            what = st.segmented_control(
+                "What",
+                kinds,
+                default=kinds[0],
+                required=True,
+                key="what-again" if rerun else "what",
+                bind=None if rerun else "query-params",
+                label_visibility="collapsed",
+            )
             base = None
             if what == launching.STUDY:
                 wish = launching.study_form(sites)
+            elif what == launching.QUESTION:
+                wish = question_form.draw(sites)
+            elif what == launching.SWEEP:
+                wish = sweep_form.draw(sites, rerun)
             else:
                 wish, base = launching.network_form(sites, rerun)
         with stays, st.container(border=True, key="stays"):
-            launching.will_run(wish, base)
+            will_run.draw(wish, base)

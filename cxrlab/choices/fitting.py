@@ -14,19 +14,17 @@ from cxrlab.choices import networks as networks_room
 from cxrlab.errors import UnknownName
 from cxrlab.labels import NO_FINDING
 from cxrlab.registry import Registry
-from cxrlab.spec.parts import Frozen
+from cxrlab.spec.parts import Frozen, TrainingSpec
 
 if TYPE_CHECKING:
     from cxrlab.spec.kinds import TrainSpec
-    from cxrlab.spec.parts import ModelSpec, TrainingSpec
+    from cxrlab.spec.parts import ModelSpec
 
 # Field of TrainingSpec → the file in this room that knows its names; `<field>_options` holds a name's own options.
-ROOMS = {
-    "optimizer": "optimizers",
-    "schedule": "schedules",
-    "loss": "losses",
-    "sampling": "sampling",
-    "augment": "augmentations",
+ROOMS: dict[str, str] = {
+    field: extra["room"]
+    for field, info in TrainingSpec.model_fields.items()
+    if isinstance(extra := info.json_schema_extra, dict) and "room" in extra
 }
 # Tasks that learn from pixels alone: no labels, so neither a loss of labels nor a way of sampling by them.
 WITHOUT_LABELS = {"autoencoder": "an autoencoder rebuilds pixels", "moco": "pretraining compares views"}
@@ -58,7 +56,7 @@ def _differing(said: Frozen, default: Frozen) -> dict[str, Any]:
     return {option: value for option, value in said.model_dump(mode="json").items() if value != known[option]}
 
 
-def settled(training: "TrainingSpec") -> "TrainingSpec":
+def settled(training: TrainingSpec) -> TrainingSpec:
     """Return the group with every name known and every option checked. Raises as `own_options`."""
     changes = {}
     for field in ROOMS:
@@ -176,7 +174,7 @@ def oddities(spec: "TrainSpec") -> list[str]:
     return said
 
 
-def _is_scheduled(wanted: "TrainingSpec") -> bool:
+def _is_scheduled(wanted: TrainingSpec) -> bool:
     """Return whether anybody asked for a schedule: the default is nobody's wish."""
     known = type(wanted).model_fields["schedule"].default
     return wanted.schedule not in (known, "none") or (

@@ -23,6 +23,11 @@ Uncertain = Literal["ignore", "zeros", "ones", "zeros-lsr", "ones-lsr", "multicl
 Blank = Literal["negative", "ignore"]
 
 
+def _of(room: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A field that names a plug-in: the file of cxrlab.choices that knows which there are, and what each lets one set."""
+    return {"room": room, **(more or {})}
+
+
 def _options(title: str, description: str) -> Any:
     return Field(default_factory=dict, title=title, description=description, json_schema_extra=MORE)
 
@@ -152,6 +157,7 @@ class ModelSpec(Frozen):
         "densenet121",
         title="Network",
         description="A name in cxrlab.choices.networks, or timm:NAME for any other of timm's.",
+        json_schema_extra=_of("networks"),
     )
     options: dict[str, Any] = _options("Network's own", "What differs from the network's own defaults.")
     weights: str = Field(
@@ -198,7 +204,12 @@ class TrainingSpec(Frozen):
         description="Peak of a cosine with warm-up; 1e-3 from random weights, 1e-4 for fine-tuning.",
     )
     weight_decay: float = Field(1e-2, ge=0, le=1, title="Weight decay", json_schema_extra=ADVANCED)
-    optimizer: str = Field("adamw", title="Optimizer", description="A name in cxrlab.choices.optimizers.")
+    optimizer: str = Field(
+        "adamw",
+        title="Optimizer",
+        description="A name in cxrlab.choices.optimizers.",
+        json_schema_extra=_of("optimizers"),
+    )
     optimizer_options: dict[str, Any] = _options(
         "Optimizer's own", "What differs from the optimizer's defaults."
     )
@@ -206,20 +217,23 @@ class TrainingSpec(Frozen):
         "cosine",
         title="Schedule",
         description="How the learning rate falls: a name in cxrlab.choices.schedules.",
-        json_schema_extra=MORE,
+        json_schema_extra=_of("schedules", MORE),
     )
     schedule_options: dict[str, Any] = _options(
         "Schedule's own", "What differs from the schedule's defaults."
     )
     loss: str = Field(
-        "bce", title="Loss", description="A name in cxrlab.choices.losses.", json_schema_extra=ADDED
+        "bce",
+        title="Loss",
+        description="A name in cxrlab.choices.losses.",
+        json_schema_extra=_of("losses", ADDED),
     )
     loss_options: dict[str, Any] = _options("Loss's own", "What differs from the loss's defaults.")
     sampling: str = Field(
         "plain",
         title="Sampling",
         description="Which images an epoch shows: a name in cxrlab.choices.sampling.",
-        json_schema_extra=MORE,
+        json_schema_extra=_of("sampling", MORE),
     )
     patience: int = Field(
         5,
@@ -239,6 +253,7 @@ class TrainingSpec(Frozen):
         "light",
         title="Augmentation",
         description="A name in cxrlab.choices.augmentations; 'light': shifts, rotations up to 10 degrees, zoom, exposure.",
+        json_schema_extra=_of("augmentations"),
     )
     clip_norm: float = Field(
         0.0,

@@ -269,9 +269,14 @@ def _outline(_study, of: str, stores: tuple[Stamp, ...], n_runs: int):
 
 def completed(made):
     """Return jobs' request.complete of a spec: with its stores' digests, or the sentence why it cannot run."""
-    names = (
-        (made.source, *made.external) if made.kind == "study" else (*made.view.source, *made.view.external)
-    )
+    if made.kind == "sweep":
+        names = tuple(Lab.here().sites())
+    else:
+        names = (
+            (made.source, *made.external)
+            if made.kind == "study"
+            else (*made.view.source, *made.view.external)
+        )
     return _completed(made, specs.dumps(made), store_stamps(names), len(Lab.here().run_ids()))
 
 

@@ -6,12 +6,16 @@ Never: what a field means; a default of its own.
 """
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Literal, get_args, get_origin
 
 import annotated_types
 import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from cxrlab.choices import Choice
+from cxrlab.registry import Registry
 
 SIDE_BY_SIDE = 4  # more options than this break into several lines of a narrow column
 
@@ -24,12 +28,14 @@ class Look:
     words: field → (option → words).
     notes: field → (option → a sentence under it).
     hidden: fields that are neither asked nor returned.
+    open: fields that name a plug-in where a person may also type a name that no list has.
     """
 
     choices: dict[str, list[str]] = field(default_factory=dict)
     words: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
 
 
 def draw(
@@ -47,17 +53,81 @@ def draw(
         field → plain value; not yet checked against the other fields.
     """
     look = look or Look()
-    shown = {name: info for name, info in model.model_fields.items() if name not in look.hidden}
-    plain = {name: info for name, info in shown.items() if not is_advanced(info)}
-    folded = {name: info for name, info in shown.items() if is_advanced(info)}
+    # A plug-in's own options are drawn under its name.
+    own = {options_field(name, model) for name, info in model.model_fields.items() if room_of(info)}
+    shown = {name: info for name, info in model.model_fields.items() if name not in (*look.hidden, *own)}
     said: dict[str, Any] = {}
-    for name, info in plain.items():
-        said[name] = one(name, info, values.get(name, default_of(info)), f"{key}.{name}", look)
+
+    def ask(names: dict[str, FieldInfo]) -> None:
+        for name, info in names.items():
+            if room_of(info):
+                said.update(_plug_in(model, name, values, key, look))
+            else:
+                said[name] = one(name, info, values.get(name, default_of(info)), f"{key}.{name}", look)
+
+    ask({name: info for name, info in shown.items() if not is_advanced(info)})
+    folded = {name: info for name, info in shown.items() if is_advanced(info)}
     if folded:
         with st.expander("Advanced"):
-            for name, info in folded.items():
-                said[name] = one(name, info, values.get(name, default_of(info)), f"{key}.{name}", look)
+            ask(folded)
     return said
+
+
+def room_of(info: FieldInfo) -> Registry[Choice] | None:
+    """Return what a field can name, where it names a plug-in."""
+    room = (info.json_schema_extra or {}).get("room")
+    return import_module(f"cxrlab.choices.{room}").CHOICES if room else None
+
+
+def options_field(name: str, model: type[BaseModel]) -> str:
+    """Return the field that holds the own options of the plug-in that `name` names; "" where there is none."""
+    fields = model.model_fields
+    return next((one for one in (f"{name}_options", "options" * (name == "name")) if one in fields), "")
+
+
+def _plug_in(
+    model: type[BaseModel], name: str, values: dict[str, Any], key: str, look: Look
+) -> dict[str, Any]:
+    """Draw a choice of plug-ins with a sentence, and the chosen one's own options; return both fields."""
+    info, inside = model.model_fields[name], options_field(name, model)
+    known, start = room_of(info), values.get(name, default_of(info))
+    names = list(dict.fromkeys([*look.choices.get(name, known), start]))
+    chosen = st.selectbox(
+        label_of(name, info),
+        names,
+        index=names.index(start),
+        format_func=lambda option: known[option].title if option in known else option,
+        accept_new_options=name in look.open,
+        help=info.description,
+        key=f"{key}.{name}",
+        persist_state="session",
+    )
+    said: dict[str, Any] = {name: chosen}
+    choice = known.get(chosen)
+    if choice is not None:
+        st.caption(choice.sentence + (f" :orange[{choice.warn}]" if choice.warn else ""))
+    if inside:
+        given = dict(values.get(inside) or {}) if chosen == start else {}
+        said[inside] = _own_options(choice, given, f"{key}.{name}") if choice is not None else given
+    return said
+
+
+def _own_options(choice: Choice, given: dict[str, Any], key: str) -> dict[str, Any]:
+    """Draw a plug-in's own options in a popover; return those that differ from its defaults."""
+    if not choice.options.model_fields:
+        return {}
+    n = len(given)
+    label = f"{choice.title}'s own options" + (f" ({n} changed)" if n else "")
+    said: dict[str, Any] = {}
+    with st.popover(label, type="tertiary", icon=":material/tune:"):
+        for name, info in choice.options.model_fields.items():
+            start = given.get(name, default_of(info))
+            if room_of(info):
+                said |= _plug_in(choice.options, name, {name: start}, f"{key}.{choice.name}", Look())
+            else:
+                said[name] = one(name, info, start, f"{key}.{choice.name}.{name}", Look())
+    defaults = choice.options().model_dump(mode="json")
+    return {name: value for name, value in said.items() if value != defaults[name]}
 
 
 def is_advanced(info: FieldInfo) -> bool:
@@ -71,7 +141,7 @@ def default_of(info: FieldInfo) -> Any:
 
 
 def bounds_of(info: FieldInfo) -> tuple[float | None, float | None, bool]:
-    """Return (least, most, whether the least itself is excluded)."""
+    """Return (least, most, whether the least itself is excluded); a most that is excluded is the next number below."""
     least = most = None
     open_below = False
     for rule in info.metadata:
@@ -81,6 +151,8 @@ def bounds_of(info: FieldInfo) -> tuple[float | None, float | None, bool]:
             least, open_below = rule.gt, True
         elif isinstance(rule, annotated_types.Le):
             most = rule.le
+        elif isinstance(rule, annotated_types.Lt):
+            most = rule.lt - (1 if info.annotation is int else 1e-8)
     return least, most, open_below
 
 
@@ -139,14 +211,19 @@ def _group(model: type[BaseModel], label: str, value: Any, key: str, look: Look)
 
 
 def _table(
-    name: str, label: str, info: FieldInfo, value: dict[str, str], key: str, look: Look
-) -> dict[str, str]:
-    """Draw name → one of a few words: which names have a row, then a choice for each."""
-    options, said = list(get_args(get_args(info.annotation)[1])), look.words.get(name, {})
+    name: str, label: str, info: FieldInfo, value: dict[str, Any], key: str, look: Look
+) -> dict[str, Any]:
+    """Draw name → one of a few words, or a number: which names have a row, then the value of each."""
+    kind, said = get_args(info.annotation)[1], look.words.get(name, {})
     names = list(dict.fromkeys([*look.choices.get(name, []), *value]))
     more = {"persist_state": "session"}
     rows = st.multiselect(label, names, default=list(value), help=info.description, key=key, **more)
-    chosen = {}
+    if kind is float:
+        return {
+            row: st.number_input(row, 0.0, None, float(value.get(row, 0)), 0.05, "%g", f"{key}.{row}", **more)
+            for row in rows
+        }
+    options, chosen = list(get_args(kind)), {}
     for row in rows:
         place = options.index(value[row]) if value.get(row) in options else 0
         chosen[row] = st.selectbox(

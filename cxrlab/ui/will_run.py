@@ -1,0 +1,172 @@
+"""The column that stays on Launch: what will run, what it costs, what is odd, the same as a command, and Start.
+
+In:    a Wish: what the form says now.
+Out:   drawn parts; a job that was submitted.
+Never: what a field means; estimates of its own.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from cxrlab import jobs
+from cxrlab import spec as specs
+from cxrlab.choices import fitting
+from cxrlab.errors import CxrlabError
+from cxrlab.facts import run_facts
+from cxrlab.facts.estimate import Estimate, estimate
+from cxrlab.paths import Lab
+from cxrlab.sweeps import shelf
+from cxrlab.sweeps.expand import Expansion
+from cxrlab.ui import cached, choose, frame, words
+
+SHOWN = 12  # runs of a sweep, by name
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the form says: a spec, or the sentence why it is none."""
+
+    spec: Any = None
+    problem: str = ""
+    runs: tuple[specs.TrainSpec, ...] = ()
+    left_out: tuple[str, ...] = ()
+    found: Expansion | None = None  # of a sweep
+    command: str = ""  # where it is shorter than the spec's own
+
+
+def n_images() -> dict[str, int]:
+    """Return site → images of every readable store."""
+    found = {}
+    for site in Lab.here().sites():
+        try:
+            found[site] = len(cached.store(site))
+        except CxrlabError:  # Sites says what is wrong with it
+            continue
+    return found
+
+
+def cost_line(cost: Estimate) -> str:
+    """Return time and disk in a line."""
+    return f"about {words.duration(cost.seconds)}, {words.size(cost.n_bytes)}"
+
+
+def differences(base: dict[str, Any], made: Any) -> list[tuple[str, str, str]]:
+    """Return (field, before, now) of every field that differs from where the form began."""
+    before = run_facts.flat(specs.build(base).model_dump(mode="json"))
+    now = run_facts.flat(made.model_dump(mode="json"))
+    names = dict.fromkeys([*now, *before])  # a table by label has a field a row
+    changed = [name for name in names if before.get(name) != now.get(name)]
+    return [(name, _short(before.get(name, "")), _short(now.get(name, ""))) for name in changed]
+
+
+def _short(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def draw(wish: Wish, base: dict[str, Any] | None) -> None:
+    """Draw what will run, what it costs, how it differs, the same as a command, and Start."""
+    st.subheader("What will run", anchor=False)
+    if wish.problem:
+        st.error(wish.problem, icon=":material/error:")
+        st.button("Start", type="primary", disabled=True, key="start", icon=":material/play_arrow:")
+        return
+    cost = estimate(list(wish.runs), n_images(), Lab.here())
+    st.markdown(
+        f"**{words.count(len(wish.runs), 'run')}**, about **{words.duration(cost.seconds)}**, "
+        f"**{words.size(cost.n_bytes)}**",
+        help=f"At most: early stopping makes it less. Estimated {cost.basis}.",
+    )
+    if wish.found is not None:
+        _members(wish.found)
+    else:
+        for run in wish.runs:
+            st.caption(f"{words.TASKS[choose.task_of(run)].capitalize()}: {said_of(run)}")
+    for sentence in wish.left_out:
+        st.warning(f"Left out: {sentence}", icon=":material/info:")
+    for sentence in dict.fromkeys(odd for run in wish.runs for odd in fitting.oddities(run)):
+        st.warning(sentence, icon=":material/info:")
+    if base is not None:
+        _draw_differences(differences(base, wish.spec))
+    _start(wish)
+    _as_command(wish)
+
+
+def said_of(run: specs.TrainSpec) -> str:
+    """Return a run in a sentence without a subject."""
+    where = f", then scored at {words.listing(run.view.external)}" if run.view.external else ""
+    return (
+        f"{run.model.name}, {run.view.image_px} px, {words.count(run.training.epochs, 'epoch')} at "
+        f"{words.listing(run.view.source)}{where}."
+    )
+
+
+def _members(found: Expansion) -> None:
+    """Draw the runs of a sweep by name, with what each waits for."""
+    lines = []
+    for cell in found.cells[:SHOWN]:
+        after = words.listing(sorted(set(cell.needs.values())))
+        lines.append(f"- {cell.key}" + (f", after *{after}*" if after else ""))
+    if len(found.cells) > SHOWN:
+        lines.append(f"- … and {words.count(len(found.cells) - SHOWN, 'more', 'more')}")
+    st.markdown("\n".join(lines))
+    if found.same:
+        st.caption(
+            f"{words.count(len(found.same), 'more is', 'more are')} the same as one of these and run once."
+        )
+    if found.invalid:
+        with st.expander(f"{words.count(len(found.invalid), 'run')} cannot be and will be left out"):
+            st.markdown("\n".join(f"- {key}: {why}" for key, why in list(found.invalid.items())[:SHOWN]))
+
+
+def _draw_differences(changed: list[tuple[str, str, str]]) -> None:
+    if not changed:
+        st.caption("As it began: nothing was changed.")
+        return
+    st.caption("Changed:")
+    st.markdown(
+        "\n".join(f"- `{name}`: {before or 'none'} → **{now or 'none'}**" for name, before, now in changed)
+    )
+
+
+def _start(wish: Wish) -> None:
+    """Draw Start; once pressed, submit the job and go to where it can be watched."""
+    known = _already(wish.spec)
+    if known:
+        st.caption(
+            f"This {'sweep' if wish.found else 'run'} is in the lab already: {words.STATES[known]}. Starting it again leaves "
+            "a done run as it is."
+        )
+    if st.button("Start", type="primary", key="start", icon=":material/play_arrow:"):
+        lab = Lab.here()
+        run_id = jobs.submit(lab, wish.spec) if wish.found is None else shelf.submit(lab, wish.spec)
+        frame.go("runs", run=run_id)
+    st.caption("It runs as a process of its own and goes on when this tab is closed.")
+
+
+def _already(made: Any) -> str:
+    whole = cached.completed(made)
+    there = Lab.here().run(whole.run_id)
+    return cached.status(whole.run_id).state if there.spec.exists() else ""
+
+
+def _as_command(wish: Wish) -> None:
+    made, name = wish.spec, "spec.json"
+    with st.expander("The same as a command"):
+        if made.kind == "study":
+            external = f" --external {' '.join(made.external)}" if made.external else ""
+            line = f"python -m cxrlab study --source {made.source}{external} --preset {made.preset} --seed {made.seed}"
+            line += " --allow-overlap" * made.allow_overlap
+        elif made.kind == "sweep":
+            name = f"{made.name}.json"
+            line = f"python -m cxrlab sweep {shlex.quote(name)}"
+        else:
+            line = "python -m cxrlab run spec.json"
+        st.code(wish.command or line, language="bash", wrap_lines=True)
+        text = json.dumps(made.model_dump(mode="json"), indent=1)
+        st.caption(name if not wish.command else f"Or, with {name} saved: `{line}`")
+        st.code(text, language="json", height=260)
+        st.download_button(f"Save {name}", text, name, "application/json", key="spec-json", on_click="ignore")
