@@ -170,16 +170,16 @@ def _check_labels(lab: Lab, spec: specs.TrainSpec) -> None:
 
 def _check_gate(lab: Lab, spec: specs.TrainSpec) -> None:
     if spec.task == "normal" or is_gated(spec.model):
-        known = [_abnormal(lab.store(site), spec.view.model_dump_json()) for site in spec.view.source]
+        view, paths = spec.view.model_dump_json(), [lab.store(site) for site in spec.view.source]
+        known = [_abnormal(path, path.stat().st_mtime_ns, view) for path in paths]
         cohort.check_gate(spec, np.concatenate(known))
 
 
 @lru_cache(maxsize=64)
-def _abnormal(path: Path, view: str) -> np.ndarray:
+def _abnormal(path: Path, mtime_ns: int, view: str) -> np.ndarray:
     """Return which training rows of a home are abnormal: 0, 1 or NaN; a form asks again at every change."""
-    seen = cohort.truth(
-        _read(path, path.stat().st_mtime_ns), "normal", specs.ViewSpec.model_validate_json(view), external=False
-    )
+    there, wanted = _read(path, mtime_ns), specs.ViewSpec.model_validate_json(view)
+    seen = cohort.truth(there, "normal", wanted, external=False)
     return seen.y_true[seen.split == "train", 0]
 
 
