@@ -100,7 +100,9 @@ def _gated_why_not(spec: "TrainSpec") -> str:
             "no place in that; choose another policy for uncertain labels."
         )
     if spec.strategy.heads != "shared":
-        return f"the network {spec.model.name!r} has one head behind one gate; leave strategy.heads at 'shared'."
+        return (
+            f"the network {spec.model.name!r} has one head behind one gate; leave strategy.heads at 'shared'."
+        )
     return ""
 
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cxrlab.metrics import auroc
 from cxrlab.metrics.auroc import MACRO
 from cxrlab.predictions import Predictions
 from cxrlab.report.gaps import gaps
-from cxrlab.report.performance import performance
+from cxrlab.report.performance import judged
 
 HOME, AT, GAP = "home", "at ", "gap "  # columns: "home", "at <site>", "gap <site>"
 RUN, STATE, SEED, SEEDS, SD = "run", "state", "seed", "seeds", " sd"
@@ -28,13 +29,14 @@ def measure(homes: Sequence[Predictions], externals: Sequence[Predictions]) -> d
         externals: of the others, all rows.
 
     Returns:
-        "home", "at <site>", "gap <site>". A gap is home minus there over the labels that both support, so it need not be
-        the difference of the two columns; with several homes, the mean over them. Nothing for a run without labels.
+        "home", "at <site>" (of a site that was trained on, its test rows), "gap <site>". A gap is home minus there over the
+        labels that both support, so it need not be the difference of the two columns; with several homes, the mean over
+        them. Nothing for a run without labels.
     """
     if not homes or not homes[0].labels:
         return {}
-    inside = [_macro(one) for one in homes]
-    found = {HOME: float(np.mean(inside))}
+    inside = {f"{AT}{one.site}": _macro(one) for one in homes}
+    found = {HOME: float(np.mean(list(inside.values()))), **inside}
     between = [gaps(one, list(externals)).set_index(["site", "label"]) for one in homes]
     for one in externals:
         found[f"{AT}{one.site}"] = _macro(one)
@@ -43,7 +45,9 @@ def measure(homes: Sequence[Predictions], externals: Sequence[Predictions]) -> d
 
 
 def _macro(one: Predictions) -> float:
-    return float(performance(one).iloc[-1]["auroc"])
+    rows = judged(one)
+    patients = rows.table["patient_id"].to_numpy()
+    return float(auroc.macro(auroc.measure(rows.y_true(), rows.logit(), patients, rows.labels))["auroc"])
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -75,6 +79,14 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
             row[f"{name}{SD}"] = values.std(ddof=1) if len(values) > 1 else np.nan
         out.append(row)
     return pd.DataFrame(out)
+
+
+def without_repeats(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table without the column of a site that is the only home of every run: "home" says the same."""
+    there = table[HOME].notna() if HOME in table else pd.Series(False, table.index)
+    same = [name for name in table if str(name).startswith(AT) and there.any()]
+    same = [name for name in same if (table.loc[there, name] == table.loc[there, HOME]).all()]
+    return table.drop(columns=same)
 
 
 def numbers_of(table: pd.DataFrame) -> list[str]:

@@ -35,7 +35,7 @@ def table(lab: Lab, sweep: specs.SweepSpec, measure: Measure | None = None) -> p
         state = jobs.status(lab.run(one.run_id)).state if one.run_id else "not begun"
         row |= {sweep_table.SEED: one.seed, sweep_table.RUN: one.run_id, sweep_table.STATE: state}
         rows.append(row | (measure(one.run_id) if one.run_id else {}))
-    made = pd.DataFrame(rows)
+    made = sweep_table.without_repeats(pd.DataFrame(rows))
     numbers = sweep_table.numbers_of(made)
     rest = [column for column in made if column not in numbers]
     setting = [column for column in rest if column not in sweep_table.FACTS]

@@ -42,6 +42,11 @@ UNCERTAIN = {
     "self-trained": "a teacher's",
 }
 BLANK = {"negative": "negative", "ignore": "masked"}
+# Fields of the group Data that a task has no use for.
+UNASKED = {
+    "labels": (),
+    presets.PRETRAINING: ("external", "labels", "uncertain", "uncertain_of", "blank", "blank_of"),
+}
 POLICIES = {"uncertain": UNCERTAIN, "uncertain_of": UNCERTAIN, "blank": BLANK, "blank_of": BLANK}
 
 
@@ -108,7 +113,10 @@ def base_fields(task: str, size: str, sites: list[str], rerun: str) -> dict[str,
     home = next((site for site in homes if site in sites), sites[0])
     fields = presets.training(size, task)
     labels = cached.learnable(home) or cached.store(home).header.labels
-    view = {"source": [home], "external": [site for site in sites if site != home], "labels": list(labels)}
+    others = (
+        [] if task == presets.PRETRAINING else [site for site in sites if site != home]
+    )  # it is not scored
+    view = {"source": [home], "external": others, "labels": list(labels)}
     stored = min(min(cached.store(site).image_shape) for site in sites)
     px = max(28, min(stored, fields["view"]["image_px"]))  # enlarging a small store would invent a shift
     n = request.n_training(Lab.here(), (home,))
@@ -169,7 +177,7 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
             title, _, rest = (model.__doc__ or "").partition(":")
             st.markdown(f"**{title}**", help=rest.strip().capitalize())
             said[name] = forms.draw(model, base.get(name, {}), key, looks[name])
-    with left, st.container(border=True, key="group-compute"):
+    with right, st.container(border=True, key="group-compute"):
         st.markdown("**Compute**", help="What repeats the run, and how much it draws.")
         said |= forms.draw(specs.TrainSpec, base, key, looks["compute"])
     augment_preview.offer(said["view"]["source"], said["training"]["augment"], said["view"]["image_px"], key)
@@ -190,7 +198,7 @@ def _looks(task: str, sites: list[str], homes: list[str]) -> dict[str, forms.Loo
         "view": forms.Look(
             {"source": sites, "external": sites, **by_label},
             words=POLICIES,
-            hidden=() if task == "labels" else ("uncertain_of",),
+            hidden=UNASKED.get(task, ("uncertain_of",)),
         ),
         "model": forms.Look(
             {"name": list(presets.NETWORKS_OF[task]), "latents_of": ["", *encoders]},

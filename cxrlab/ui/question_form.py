@@ -36,19 +36,23 @@ def draw(sites: list[str]) -> Wish:
 
 
 def _card(one: Preset, *, is_chosen: bool) -> None:
-    with st.container(border=True, height="stretch", key=f"card-{one.name}"):
-        st.markdown(f"**{one.title}**")
-        st.caption(one.question)
-        st.caption(
-            f"{words.count(presets.count(one), 'run')} in full, about {one.needs.gpu_hours:g} GPU hours"
-        )
-        st.button(
-            "Chosen" if is_chosen else "Choose",
-            key=f"choose-{one.name}",
-            type="primary" if is_chosen else "secondary",
-            on_click=_choose,
-            args=(one.name,),
-        )
+    with st.container(border=True, height="stretch", vertical_alignment="distribute", key=f"card-{one.name}"):
+        with st.container():
+            st.markdown(f"**{one.title}**")
+            st.caption(one.question)
+        with st.container(gap="small"):
+            st.caption(
+                f"{words.count(presets.count(one), 'run')}, {one.needs.gpu_hours:g} GPU hours",
+                help="Of the full study, roughly, on one GPU of a data centre. In miniature: minutes on a laptop.",
+            )
+            st.button(
+                "Chosen" if is_chosen else "Choose",
+                key=f"choose-{one.name}",
+                type="primary" if is_chosen else "secondary",
+                on_click=_choose,
+                args=(one.name,),
+                width="stretch",
+            )
 
 
 def _choose(name: str) -> None:

@@ -14,7 +14,7 @@ from cxrlab import jobs
 from cxrlab.errors import CxrlabError
 from cxrlab.facts import run_facts
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, choose, frame, live, words
+from cxrlab.ui import cached, choose, frame, live, sweep_results, words
 from cxrlab.ui.figures import base
 
 LOG_LINES = 60
@@ -171,6 +171,8 @@ def detail(run_id: str) -> None:
         buttons(run_id, now)
     if spec.kind == "study":
         children(run_id)
+    elif spec.kind == "sweep":
+        sweep_results.draw(run_id)
     curves, log, cost, words_of = st.tabs(["Curves", "Log", "Cost", "Spec"], key="part", bind="query-params")
     if curves.open:
         with curves:

@@ -20,7 +20,7 @@ from cxrlab.sweeps.expand import Expansion
 from cxrlab.ui import cached, forms, launching
 from cxrlab.ui.will_run import Wish
 
-HOW = {"grid": "Every value with every other", "list": "First with first, second with second"}
+HOW = {"grid": "Grid", "list": "In step"}
 SEEDS = specs.SweepSpec.model_fields["seeds"]
 
 
@@ -36,12 +36,14 @@ def draw(sites: list[str], rerun: str = "") -> Wish:
             seeds = st.text_input("Seeds", "0", key="sweep-seeds", persist_state="session",
                                   help=f"{SEEDS.description} Write 0, 1, 2 or 0..4.")  # fmt: skip
         with right:
-            how = st.segmented_control("Combined as", list(HOW), default="grid", required=True, key="sweep-how",
-                                       format_func=HOW.get, persist_state="session")  # fmt: skip
+            how = st.segmented_control("Combined", list(HOW), default="grid", required=True, key="sweep-how",
+                                       format_func=HOW.get, persist_state="session",
+                                       help="Grid: every value with every other. In step: the first of each field, "
+                                       "then the second of each.")  # fmt: skip
         skip = st.toggle("Leave out what cannot be", key="sweep-skip", persist_state="session",
                          help=specs.SweepSpec.model_fields["skip_invalid"].description)  # fmt: skip
-    st.markdown("**What all runs have in common**")
-    fields, _ = launching.network_fields(sites, rerun)
+    with st.expander("What all runs have in common", icon=":material/tune:"):
+        fields, _ = launching.network_fields(sites, rerun)
     if wrong:
         return Wish(problem=wrong)
     try:
@@ -91,6 +93,8 @@ def _axes() -> tuple[dict[str, tuple[Any, ...]], str]:
         help="Any field of a run. Sites are chosen below.",
     )
     axes, wrong = {}, ""
+    if chosen:
+        st.caption(f"Values: {values.HINT}.")
     for path in chosen:
         try:
             axes[path] = _values(path, known[path])

@@ -19,8 +19,8 @@ from cxrlab.errors import CxrlabError
 from cxrlab.facts import run_facts
 from cxrlab.facts.estimate import Estimate, estimate
 from cxrlab.paths import Lab
-from cxrlab.sweeps import shelf
-from cxrlab.sweeps.expand import Expansion
+from cxrlab.sweeps import expand, shelf
+from cxrlab.sweeps.expand import Cell, Expansion
 from cxrlab.ui import cached, choose, frame, words
 
 SHOWN = 12  # runs of a sweep, by name
@@ -81,6 +81,7 @@ def draw(wish: Wish, base: dict[str, Any] | None) -> None:
         help=f"At most: early stopping makes it less. Estimated {cost.basis}.",
     )
     if wish.found is not None:
+        st.caption(f"The first: {said_of(wish.runs[0])}")
         _members(wish.found)
     else:
         for run in wish.runs:
@@ -106,12 +107,16 @@ def said_of(run: specs.TrainSpec) -> str:
 
 def _members(found: Expansion) -> None:
     """Draw the runs of a sweep by name, with what each waits for."""
+    of: dict[str, list[Cell]] = {}  # a line a setting, not a seed
+    for cell in found.cells:
+        of.setdefault(expand.key_of(cell.arm, cell.values, 0, seeds=False), []).append(cell)
     lines = []
-    for cell in found.cells[:SHOWN]:
-        after = words.listing(sorted(set(cell.needs.values())))
-        lines.append(f"- {cell.key}" + (f", after *{after}*" if after else ""))
-    if len(found.cells) > SHOWN:
-        lines.append(f"- … and {words.count(len(found.cells) - SHOWN, 'more', 'more')}")
+    for key, cells in list(of.items())[:SHOWN]:
+        after = words.listing(sorted({need.partition(" seed ")[0] for need in cells[0].needs.values()}))
+        seeds = f", {words.count(len(cells), 'seed')}" if len(cells) > 1 else ""
+        lines.append(f"- {key}{seeds}" + (f", after *{after}*" if after else ""))
+    if len(of) > SHOWN:
+        lines.append(f"- … and {words.count(len(of) - SHOWN, 'more', 'more')}")
     st.markdown("\n".join(lines))
     if found.same:
         st.caption(

@@ -1,0 +1,45 @@
+"""The figure of a sweep: how every setting does at home and elsewhere, over seeds.
+
+In:    report.sweep_table.over_seeds, with the column `said` that names a setting.
+Out:   a Plotly figure.
+Never: streamlit, files, arithmetic on results.
+"""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cxrlab.report.sweep_table import AT, HOME, SD
+from cxrlab.ui import words
+from cxrlab.ui.figures import base
+
+MOST = 40  # settings; more are a table's work
+CHANCE = 0.5
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
+
+
+def settings(table: pd.DataFrame) -> go.Figure:
+    """Draw a row a setting: a point a site, its bar the sd over seeds, home's first.
+
+    Args:
+        table: said, seeds, "home", "at <site>" and the sd of each.
+    """
+    figure = go.Figure()
+    places = [name for name in table if name == HOME or (name.startswith(AT) and not name.endswith(SD))]
+    for k, name in enumerate(places[: len(words.SITE_COLOURS)]):
+        colour = words.SITE_COLOURS[k]
+        figure.add_scatter(
+            x=table[name],
+            y=table["said"],
+            name=name.removeprefix(AT),
+            mode="markers",
+            marker={"color": colour, "size": 9, "symbol": SYMBOLS[k]},
+            error_x={"type": "data", "array": table[f"{name}{SD}"].fillna(0), "color": colour, "thickness": 1.5, "width": 3},
+            customdata=table[["seeds", f"{name}{SD}"]].to_numpy(),
+            hovertemplate=f"%{{y}}<br>{name}: %{{x:.3f}}, sd %{{customdata[1]:.3f}} over %{{customdata[0]}}<extra></extra>",
+        )  # fmt: skip
+    drawn = table[places].to_numpy(float)
+    if (drawn < CHANCE + 0.02).any():  # the line says something only where points are near it
+        figure.add_vline(x=CHANCE, line={"color": base.CHANCE, "width": 1, "dash": "dash"})
+    figure.update_xaxes(title="AUROC, mean over labels", fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=True)
+    return base.style(figure, height=120 + 26 * len(table), legend=True)
