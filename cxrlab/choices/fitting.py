@@ -62,7 +62,7 @@ def settled(training: TrainingSpec) -> TrainingSpec:
     for field in ROOMS:
         given = getattr(training, f"{field}_options", {})
         own = own_options(field, getattr(training, field), given)
-        if own != given:
+        if own or given:  # also 3 for 3.0, which are equal but not the same text
             changes[f"{field}_options"] = own
     return training.model_copy(update=changes) if changes else training
 
@@ -81,7 +81,7 @@ def settled_model(model: "ModelSpec") -> "ModelSpec":
             raise UnknownName(f"{error} Any other network of timm is named timm:NAME.") from error
     said = networks_room.options_of(model)
     own = _differing(said, type(said)())
-    return model if own == model.options else model.model_copy(update={"options": own})
+    return model.model_copy(update={"options": own}) if own or model.options else model
 
 
 def why_not(spec: "TrainSpec") -> str:

@@ -23,7 +23,7 @@ from cxrlab.paths import Lab, RunPaths
 def add(verbs: argparse._SubParsersAction) -> None:
     """Register the verbs about runs."""
     run = verbs.add_parser("run", help="carry out a spec: `run SPEC.json`")
-    run.add_argument("spec", type=Path, metavar="SPEC.json", help="a train, score or study spec")
+    run.add_argument("spec", type=Path, metavar="SPEC.json", help="a train, score, study or sweep spec")
     run.set_defaults(carry_out=carry_out_run)
     score = verbs.add_parser("score", help="score a frozen checkpoint on more sites")
     score.add_argument("run", metavar="RUN", help="the run whose checkpoint is used; its beginning will do")
@@ -83,7 +83,12 @@ def _add_runs(verbs: argparse._SubParsersAction) -> None:
 
 def carry_out_run(args: argparse.Namespace) -> int:
     """Submit the spec in a file."""
-    return _submit(specs.read(args.spec), args)
+    spec = specs.read(args.spec)
+    if isinstance(spec, specs.SweepSpec):
+        from cxrlab.commands import sweep
+
+        return sweep.submit(Lab.here(), spec, args)
+    return _submit(spec, args)
 
 
 def carry_out_score(args: argparse.Namespace) -> int:

@@ -90,9 +90,16 @@ def carry_out(args: argparse.Namespace) -> int:
         return 0
     if args.table:
         return tell(lab, shelf.find(lab, sweep.name), args)
-    found = plan.outline(lab, sweep)
     if args.dry_run:
-        return tell_plan(lab, sweep, found, as_json=args.json)
+        return tell_plan(lab, sweep, plan.outline(lab, sweep), as_json=args.json)
+    return submit(lab, sweep, args)
+
+
+def submit(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace) -> int:
+    """Start a sweep, wait unless told otherwise, and print what came out."""
+    from cxrlab.sweeps import plan, shelf
+
+    found = plan.outline(lab, sweep)
     run = lab.run(shelf.submit(lab, sweep, args.executor))
     if args.no_wait:
         print(json.dumps({"run": run.run_id, "runs": len(found.cells)}) if args.json else run.run_id)
@@ -202,7 +209,7 @@ def tell(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace, now: dict |
     from cxrlab.sweeps import results
 
     by_run = results.table(lab, sweep)
-    table = by_run if args.by_run else sweep_table.over_seeds(by_run)
+    table = by_run if getattr(args, "by_run", False) else sweep_table.over_seeds(by_run)
     if args.json:
         rows = [state.plain(row) for row in table.astype(object).to_dict("records")]
         print(json.dumps({"sweep": sweep.name, "run": sweep.run_id, **(now or {}), "table": rows}, indent=1))

@@ -186,8 +186,8 @@ def _teachable(lab: Lab, trained: Sequence[str]) -> tuple[str, ...]:
     labels = tuple(label for label in SHARED if all(label in known for known in each))
     if not labels:
         raise BadSpec(
-            f"{' and '.join(trained)} have no shared finding with {studies.FEWEST_PATIENTS} positive and "
-            f"{studies.FEWEST_PATIENTS} negative patients to train on; choose larger sites."
+            f"no shared finding has {studies.FEWEST_PATIENTS} positive and {studies.FEWEST_PATIENTS} negative patients to "
+            f"train on at {' and at '.join(trained)}; choose larger sites."
         )
     return labels
 

@@ -3,7 +3,8 @@
 import json
 
 from cxrlab import files, spec
-from cxrlab.facts.estimate import REFERENCE_SECONDS, estimate, measured_unit
+from cxrlab.choices import networks
+from cxrlab.facts.estimate import REFERENCE_SECONDS, RELATIVE, estimate, measured_unit, relative_cost
 from cxrlab.paths import Lab
 
 
@@ -41,3 +42,16 @@ def test_an_unfinished_run_teaches_nothing(tmp_path):
     lab, one = Lab(tmp_path), made()
     files.write_json(lab.run(one.run_id).spec, one.model_dump(mode="json"))
     assert measured_unit(lab, {"a": 1000})[1] == 0
+
+
+def test_every_network_of_the_forms_has_a_cost_and_a_heavier_way_costs_more():
+    view = spec.ViewSpec(source=("a",))
+    for name in networks.CHOICES:
+        assert name in RELATIVE or networks.CHOICES[name].gflop > 0, name
+    light, heavy = (
+        spec.build({"kind": "train", "view": view.model_dump(), "model": {"name": name}})
+        for name in ("mobilenetv3_large", "vit_b16")
+    )
+    assert relative_cost(heavy) > 5 * relative_cost(light)
+    assert relative_cost(made(optimizer="sam")) == 2 * relative_cost(made())
+    assert estimate([made(optimizer="soap")], {"a": 100}).n_bytes > 2 * estimate([made()], {"a": 100}).n_bytes

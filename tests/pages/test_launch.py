@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cxrlab import jobs
+from cxrlab.sweeps import presets, shelf
 from cxrlab.ui import launching
 from tests import fake_lab
 
@@ -119,3 +120,89 @@ def test_a_policy_that_needs_a_teacher_says_how_to_make_one(fake, open_page):
     app.selectbox(key=key(f"uncertain_of.{label}")).set_value("self-trained").run()
     assert "needs a teacher" in app.error[0].value and "'ignore'" in app.error[0].value
     assert app.button(key="start").disabled
+
+
+def test_the_chosen_plug_ins_own_options_are_asked_and_submitted(fake, open_page, submitted, text_of):
+    app = open_page("launch", what=launching.NETWORK)
+    app.selectbox(key=key("loss")).set_value("focal").run()
+    assert "Lin 2017" in text_of(app)
+    app.number_input(key=key("loss.focal.gamma")).set_value(3.0).run()
+    assert not app.error
+    app.button(key="start").click().run()
+    assert submitted[0].training.loss_options == {"gamma": 3.0}
+
+
+def test_an_impossible_combination_is_said_before_anything_starts(fake, open_page):
+    app = open_page("launch", what=launching.NETWORK)
+    app.selectbox(key=key("loss")).set_value("pairwise")
+    app.selectbox(key=key("uncertain")).set_value("ones-lsr").run()
+    assert "needs targets of 0 and 1" in app.error[0].value
+    assert app.button(key="start").disabled
+
+
+def test_a_choice_that_is_hardly_meant_is_a_warning_and_can_start(fake, open_page):
+    app = open_page("launch", what=launching.NETWORK)
+    app.selectbox(key=key("sampling")).set_value("balanced").run()
+    assert any("corrects rarity twice" in one.value for one in app.warning)
+    assert not app.button(key="start").disabled
+
+
+@pytest.fixture
+def sweeps(monkeypatch):
+    """Sweeps that were submitted; no process is started."""
+    asked = []
+
+    def submit(lab, sweep, executor="local"):
+        asked.append(sweep)
+        return lab.run_ids()[0]
+
+    monkeypatch.setattr(shelf, "submit", submit)
+    return asked
+
+
+def test_a_sweep_is_submitted_with_the_values_that_were_typed(fake, open_page, sweeps, text_of):
+    app = open_page("launch", what=launching.SWEEP)
+    app.text_input(key="sweep-of-training.learning_rate").set_value("1e-4, 1e-3")
+    app.text_input(key="sweep-seeds").set_value("0..2").run()
+    said = text_of(app)
+    assert "6 runs" in said and "3 seeds" in said and "MB" in said
+    app.button(key="start").click().run()
+    assert not app.exception
+    assert sweeps[0].axes == {"training.learning_rate": (1e-4, 1e-3)}
+    assert sweeps[0].seeds == (0, 1, 2)
+
+
+def test_a_plug_in_can_be_varied_and_what_cannot_be_is_said(fake, open_page, sweeps):
+    app = open_page("launch", what=launching.SWEEP)
+    app.multiselect(key="sweep-fields").set_value(["training.optimizer", "training.precision"]).run()
+    app.multiselect(key="sweep-of-training.optimizer").set_value(["adamw", "sam"])
+    app.multiselect(key="sweep-of-training.precision").set_value(["fp32", "fp16"]).run()
+    assert "1 of 4 runs cannot be" in app.error[0].value
+    app.toggle(key="sweep-skip").set_value(True).run()
+    assert not app.error
+    assert len(app.expander) > 0
+    app.button(key="start").click().run()
+    assert sweeps[0].skip_invalid
+
+
+def test_values_that_cannot_be_read_are_one_sentence(fake, open_page):
+    app = open_page("launch", what=launching.SWEEP)
+    app.text_input(key="sweep-of-training.learning_rate").set_value("fast").run()
+    assert "Learning rate: 'fast' is no number or range" in app.error[0].value
+
+
+def test_a_question_is_chosen_by_its_card_and_submitted_in_miniature(fake, open_page, sweeps, text_of):
+    app = open_page("launch", what=launching.QUESTION)
+    app.button(key="choose-losses").click().run()
+    assert not app.error, app.error[0].value
+    assert any("sweep --preset losses --home" in one.value and "--mini" in one.value for one in app.code)
+    app.button(key="start").click().run()
+    assert sweeps[0].name == "losses-mini"
+    assert [arm.name for arm in sweeps[0].arms] == ["bce", "focal", "auc-margin"]
+
+
+def test_every_question_has_a_card_with_what_it_costs(fake, open_page, text_of):
+    said = text_of(open_page("launch", what=launching.QUESTION))
+    for name in presets.names():
+        assert presets.read(name).question in said
+    assert said.count("GPU hours") == len(presets.names())
