@@ -39,10 +39,11 @@ def draw(run_id: str) -> None:
     )
     shown = by_run if how == BY_RUN else table.drop(columns="said", errors="ignore")
     numbers = [name for name in shown if name.split(" ")[0] in (sweep_table.HOME, "at", "gap")]
+    shown = shown.drop(columns=[name for name in numbers if shown[name].isna().all()])  # one seed has no sd
     base.table(
         shown,
         f"sweep-{run_id}",
-        columns={name: st.column_config.NumberColumn(format="%.3f") for name in numbers},
+        columns={name: st.column_config.NumberColumn(format="%.3f") for name in numbers if name in shown},
         alt="Results of the sweep",
     )
     st.caption(

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from cxrlab import files
+from cxrlab import spec as specs
 from cxrlab.jobs import process, state
 from tests import fake_lab
 
@@ -118,3 +119,25 @@ def test_rerun_leads_to_launch(fake, open_page):
     app.button(key="rerun").click().run()
     assert not app.exception
     assert app.title[0].value == "Launch"
+
+
+def test_a_sweep_shows_its_question_its_table_and_what_was_left_out(own, open_page, text_of):
+    known = specs.read(own.run(next(name for name in own.run_ids() if name.startswith("labels-"))).spec)
+    base = {**known.model_dump(mode="json", exclude={"seed", "data", "kind"})}
+    asked = specs.build(
+        {"kind": "sweep", "name": "two", "title": "Two", "question": "Which?", "base": base,
+         "arms": [{"name": "as-it-is"}, {"name": "longer", "set": {"training.epochs": 9}}]}
+    )  # fmt: skip
+    run = own.run(asked.run_id)
+    files.write_text(run.spec, specs.dumps(asked))
+    files.write_json(run.children, {"runs": {"as-it-is": known.run_id}, "left_out": {"x": "it cannot be"}})
+    files.write_json(run.end, {"state": "cancelled", "reason": "cancelled on request.", "ended": 1.0})
+    app = open_page("runs", query={"run": run.run_id})
+    said = text_of(app)
+    assert "Which?" in said and "x: it cannot be" in said and "1 run of 2" in said
+    table = next(one.value for one in app.dataframe if "arm" in one.value)
+    assert table["arm"].tolist() == ["as-it-is", "longer"]
+    assert table["home"].notna().tolist() == [True, False]
+    app.session_state["sweep-table"] = "By run"
+    app.run()
+    assert not app.exception

@@ -24,7 +24,10 @@ def settings(table: pd.DataFrame) -> go.Figure:
         table: said, seeds, "home", "at <site>" and the sd of each.
     """
     figure = go.Figure()
-    places = [name for name in table if name == HOME or (name.startswith(AT) and not name.endswith(SD))]
+    there = [name for name in table if name.startswith(AT) and not name.endswith(SD)]
+    # Runs of several homes: each site has its own column, and "home" would be a second mark on one of them.
+    is_said = any((table[name] == table[HOME]).any() for name in there)
+    places = there if is_said else [HOME, *there]
     for k, name in enumerate(places[: len(words.SITE_COLOURS)]):
         colour = words.SITE_COLOURS[k]
         figure.add_scatter(
