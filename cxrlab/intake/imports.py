@@ -100,7 +100,11 @@ def main(site: str) -> int:
 def _said(error: CxrlabError, request: Request | None) -> str:
     """Return an error's sentence for the log; of a private site without its folder's name and without quotations."""
     said = str(error)
-    if request is None or request.dataset not in SITES or not SITES[request.dataset].hides_names(request.options):
+    if (
+        request is None
+        or request.dataset not in SITES
+        or not SITES[request.dataset].hides_names(request.options)
+    ):
         return said
     for folder in (str(Path(request.raw).expanduser().resolve()), request.raw):
         said = said.replace(folder, "the raw folder")

@@ -112,9 +112,7 @@ def _watch(children: Sequence[subprocess.Popen]) -> tuple[int, int] | None:
 
 def _reason(store: dist.Store, n: int, rank: int, status: int) -> errors.CxrlabError:
     """Return what the processes said to people, the lowest rank's word before the others'; else how one of them ended."""
-    words = {
-        each: json.loads(store.get(_words(each))) for each in range(n) if store.check([_words(each)])
-    }
+    words = {each: json.loads(store.get(_words(each))) for each in range(n) if store.check([_words(each)])}
     for kind, said in words.values():
         if kind:
             return getattr(errors, kind)(said)
