@@ -4,7 +4,7 @@ In:    Gated at each site, Predictions of the flat model there.
 Out:   one row a site, label and measure; a sentence a site.
 Never: an operating point chosen on anything but home's validation rows; files.
 
-No Finding is left out: it is the gate's own question, which report/gating.py answers.
+No Finding and Abnormal are left out: they are the gate's own question, which report/gating.py answers.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from cxrlab.labels import NO_FINDING
 from cxrlab.metrics import rules, share
 from cxrlab.metrics.gap import MARGIN
 from cxrlab.metrics.rule_names import SENSITIVITY, SPECIFICITY, Rule
-from cxrlab.predictions import Predictions
+from cxrlab.predictions import ABNORMAL, Predictions
 from cxrlab.report import rows
 from cxrlab.report.gating import Gated
 
@@ -46,7 +46,8 @@ def at_one_point(
         raise BadInput(f"models are compared at one sensitivity or one specificity; {aim} is neither.")
     (flat_home, flats), (home, others) = flat, gated
     at = {one.site: one for one in (flat_home, *flats)}
-    shared = [label for label in flat_home.labels if label in home.predictions.labels and label != NO_FINDING]
+    own = (NO_FINDING, ABNORMAL)
+    shared = [label for label in flat_home.labels if label in home.predictions.labels and label not in own]
     if not shared:
         raise BadInput(f"{flat_home.run_id} and {home.predictions.run_id} have no finding in common.")
     out = []
