@@ -11,6 +11,7 @@ from cxrlab.ui import (
     comparing,
     dissecting,
     frame,
+    gated,
     judging,
     measured,
     sayings,
@@ -72,12 +73,14 @@ def findings(study: choose.Study, run_id: str) -> None:
         parts[READERS] = dissecting.second_readers
     if any(task in study.runs for task in ("normal", "normal-latents")):
         parts[HEADS] = judging.normal_or_abnormal
+    if gated.has_gate(run_id):
+        parts[gated.TITLE] = gated.own
     at = labels.index(worst) if worst in labels else 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox("Finding", labels, index=at, key="label", bind="query-params", width=260)
         part = st.segmented_control("Look at", list(parts), default="One finding", required=True, wrap=True, key="look",
                                     bind="query-params")  # fmt: skip
-    if len(gaps) and part not in (RUNS, HEADS):
+    if len(gaps) and part not in (RUNS, HEADS, gated.TITLE):
         st.markdown(cached.headline(gaps, study.home, label))
     parts[part](judging.Look(study, run_id, sites, label, tail))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cxrlab import references
-from cxrlab.ui import asked, choose, links, measured, pictures, sayings, told, words
+from cxrlab.ui import asked, choose, gated, links, measured, pictures, sayings, told, words
 from cxrlab.ui.figures import base
 from cxrlab.ui.figures import generalization as figures
 
@@ -195,3 +195,5 @@ def _at_one_point(look: Look, heads: dict[str, str]) -> None:
         f"Runs {words.listing([f'`{run}`' for run in (*heads.values(), *filter(None, (flat,)))])}. The findings model as a "
         "gate: its score of No Finding turned round, on the gate's truth and images. Single numbers carry no interval."
     )
+    if flat:
+        gated.before(heads, flat, aim)
