@@ -107,7 +107,9 @@ def _head(
     taken = {name: made.tensors[name] for name in before if _fits(made.tensors.get(name), own[name])}
     if own[weight].shape[0] != plan.width:  # not one last layer for all labels: whole, or not at all
         fits = made.labels == labels and made.plan.n_heads == plan.n_heads
-        taken = {name: made.tensors[name] for name in own if fits and _fits(made.tensors.get(name), own[name])}
+        taken = {
+            name: made.tensors[name] for name in own if fits and _fits(made.tensors.get(name), own[name])
+        }
         return taken if len(taken) == len(own) else {}
     if len(taken) < len(before) or made.tensors[weight].shape[1:] != own[weight].shape[1:]:
         return {}
