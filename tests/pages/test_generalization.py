@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cxrlab import foreign, predictions
+from cxrlab import files, foreign, predictions
 from cxrlab.ui import words
 from tests import fake_lab
 from tests.pages.charts import figure, words_in
@@ -62,7 +62,7 @@ def test_both_heads_for_normal_or_abnormal_are_compared(fake, open_page):
 def test_gate_and_flat_model_are_compared_at_one_operating_point(fake, open_page, text_of):
     app = open_page("generalization", look="Normal or abnormal", aim=".80")
     assert "Cut for a sensitivity of .80" in text_of(app)
-    models = set(app.dataframe[-1].value["model"])
+    models = set(next(one.value for one in app.dataframe if "model" in one.value)["model"])
     assert models == {words.TASKS["normal"], words.TASKS["normal-latents"], "the findings model, as a gate"}
 
 
@@ -248,3 +248,54 @@ def test_published_scores_with_a_second_reader_show_what_labels_alone_do(lab, re
     assert "The two truths agree with kappa" in said and "against that of rsna" in said
     app = open_page("generalization", label="Pneumonia")
     assert any("source" in one.value and "theirs" in one.value for one in app.dataframe)
+
+
+def test_a_gate_before_the_findings_model_says_what_it_spares_and_loses(fake, open_page, text_of):
+    app = open_page("generalization", look="Normal or abnormal")
+    text = text_of(app)
+    assert f"At {fake_lab.LAKEVIEW} the gate holds back" in text
+    assert (
+        "spares nothing: with its own operations" in text
+    )  # this lab's gate costs as much as what lies behind it
+    table = next(one.value for one in app.dataframe if "operations spared" in one.value)
+    assert table["site"].tolist() == [fake_lab.HOME, *fake_lab.EXTERNALS]
+    points = next(one.value for one in app.dataframe if "without gate" in one.value)
+    assert set(points["finding"]) == set(fake_lab.LABELS) - {"No Finding"}
+
+
+@pytest.fixture
+def joint(own):
+    """The study with a run whose own gate holds back what is least likely to be abnormal."""
+    made = fake_lab.train_spec(own, "labels", "hierarchical")
+    run, labels = fake_lab.begin_run(own, made, ago=800), (*fake_lab.LABELS, "Abnormal")
+    for site in (fake_lab.HOME, *fake_lab.EXTERNALS):
+        fake_lab.write_scores(own, made, site, labels[:-1], np.random.default_rng(4))
+        said, gate = (
+            predictions.read(
+                own.run(next(r for r in own.run_ids() if r.startswith(name))).predictions(site)
+            ).table
+            for name in (made.run_id, "normal-small")
+        )
+        path = run.predictions(site)
+        whole = predictions.read(path)
+        for column in ("y:Abnormal", "logit:Abnormal"):
+            whole.table[column] = gate[column].to_numpy()
+        predictions.write(path, whole)
+        told = {
+            "images": len(said),
+            "passed": len(said) - 9,
+            "cut": -1.5,
+            "gate_flops": 1,
+            "disease_flops": 80,
+        }
+        files.write_json(run.hierarchy(site), {**told, "gate_seconds": 0.1, "disease_seconds": 2.0})
+    fake_lab.write_thresholds(own, run, labels)
+    fake_lab.end_run(run)
+    return made.run_id
+
+
+def test_a_networks_own_gate_is_shown_beside_a_network_without_one(joint, open_page, text_of):
+    app = open_page("generalization", run_labels=joint, look="Gate")
+    text = text_of(app)
+    assert f"At {fake_lab.HILLCREST} the gate holds back" in text and joint in text
+    assert any("without gate" in one.value for one in app.dataframe)
