@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlab import inputs, predictions, score, store
+from cxrlab.choices.networks import disease_of, is_gated
 from cxrlab.errors import BadRun
 from cxrlab.explain import cam, mapfile
 from cxrlab.labels import NO_FINDING
@@ -27,7 +28,13 @@ BATCH = 32
 
 def applies(spec: TrainSpec) -> bool:
     """Return whether a run of this spec has maps at all: an autoencoder, a pretraining and a head on latents have none."""
-    return spec.task in ("labels", "normal") and not MODELS[spec.model.name].why_no_map
+    return spec.task in ("labels", "normal") and not _why_none(spec)
+
+
+def _why_none(spec: TrainSpec) -> str:
+    """Return why the network gives no maps; "" when it does. Behind a gate it is the disease network that does or not."""
+    model = disease_of(spec.model) if is_gated(spec.model) else spec.model
+    return MODELS[model.name].why_no_map
 
 
 def make(
@@ -44,7 +51,7 @@ def make(
     if not applies(spec):
         raise BadRun(
             f"{run.run_id} gives no heatmaps: the network {spec.model.name!r} has none, since "
-            f"{MODELS[spec.model.name].why_no_map} Choose a run of the task 'labels'."
+            f"{_why_none(spec)} Choose a run of the task 'labels'."
         )
     said = predictions.read(run.predictions(site))
     opened = store.read(lab.store(site))
