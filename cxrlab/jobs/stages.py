@@ -150,4 +150,5 @@ def draw_maps(lab: Lab, spec: specs.TrainSpec, run: RunPaths, site: str, progres
     made, of = run.maps(site), (run.predictions(site), run.thresholds)
     if made.exists() and all(made.stat().st_mtime_ns > path.stat().st_mtime_ns for path in of):
         return
-    maps.make(lab, run, site, progress)
+    if maps.applies(spec):
+        maps.make(lab, run, site, progress)

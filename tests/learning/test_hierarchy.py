@@ -247,3 +247,11 @@ def test_a_joint_run_that_was_cut_off_goes_on_as_if_it_had_not_been(lab):
         train.fit(asked, lab, cut, cutting(9), "cpu", save_every=0)
     train.fit(asked, lab, cut, Progress(), "cpu", save_every=0)
     assert same_tensors(whole, cut)
+
+
+def test_a_disease_network_without_maps_has_none_behind_a_gate_either():
+    from cxrlab.explain import maps
+
+    swin = {"name": "hierarchical", "options": {"disease": "timm:swin_tiny_patch4_window7_224"}}
+    assert not maps.applies(wanted(model=swin, view={"image_px": 224}))
+    assert maps.applies(wanted(model=GATED))
