@@ -163,7 +163,7 @@ def test_muon_leaves_first_and_last_layer_norms_embeddings_and_biases_to_adamw(n
     see_the_image = {id(m.weight) for m, channels in walked if channels == 1 and m is not walked[-1][0]}
     ends = see_the_image | {id(walked[0][0].weight), id(walked[-1][0].weight)}
     ends |= {
-        id(p) for key, p in net.named_parameters() if key.startswith("head.")
+        id(p) for key, p in net.named_parameters() if ".head." in f".{key}"
     }  # a head may have several layers
     of = [{id(p) for p in group["params"]} for group in muon.groups_of(net, CHOICES["muon"].read(), DECAY)]
     layers = {id(m.weight) for m, _ in walked}
