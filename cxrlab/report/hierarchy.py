@@ -20,6 +20,7 @@ from cxrlab.report import rows
 from cxrlab.report.gating import Gated
 
 LOSES, GAINS, EQUAL, CANNOT_SAY = "loses", "gains", "no difference", "cannot say"
+NAMED = 3  # losses and gains that a sentence names, the largest first
 POINTS = (
     "site", "label", "measure", "flat", "gated", "difference", "low", "high", "verdict", "threshold_flat",
     "threshold_gated", "n", "why_nan",
