@@ -147,11 +147,12 @@ def _sentence(row: dict[str, float], points: pd.DataFrame) -> str:
 def _outcome(points: pd.DataFrame) -> str:
     said = []
     for verdict, words in ((LOSES, "it loses"), (GAINS, "it gains")):
-        found = points[points["verdict"] == verdict]
-        if len(found):
-            each = [
-                f"{r['measure']} of {r['label']} {r['difference']:+.2f}" for r in found.to_dict("records")
-            ]
+        found = points[points["verdict"] == verdict].sort_values("difference", ascending=verdict == LOSES)
+        named = found.head(NAMED).to_dict("records")
+        each = [f"{r['measure']} of {r['label']} {r['difference']:+.2f}".replace("-", "−") for r in named]
+        if len(found) > NAMED:
+            each.append(f"{len(found) - NAMED} more")
+        if each:
             said.append(f"{words} {', '.join(each)}")
     why = points.loc[points["why_nan"] != "", "why_nan"].unique()
     if len(why):
