@@ -118,12 +118,13 @@ def settle(page):
 
 def choose(page, label, option):
     page.get_by_role("combobox", name=label).click()
+    page.keyboard.type(option)  # of a long list only what is in sight is drawn
     page.get_by_role("option", name=option, exact=True).click()
     settle(page)
 
 
 def type_number(page, label, value):
-    field = page.get_by_role("spinbutton", name=label)
+    field = page.get_by_role("spinbutton", name=label, exact=True)
     field.fill(str(value))
     field.press("Enter")
     settle(page)
@@ -143,7 +144,7 @@ def test_a_presenter_walks_from_home_to_a_failures_heatmap(page, lab):
         page.get_by_role("button", name="One network")
     ).first.click()
     settle(page)
-    choose(page, "Network", "small_cnn")
+    choose(page, "Network", "Small CNN")
     type_number(page, "Image side, px", 32)
     type_number(page, "Epochs", 1)
     main.get_by_text("training.epochs").wait_for()
