@@ -25,7 +25,7 @@ N_FILES, N_DISTINCT, N_RESIDENT = 192, 12, 2048
 SOURCE_PX, IMAGE_PX, BATCH = 1024, 224, 32
 WORKERS, ROUNDS, EPOCHS = 2, 3, 2
 GRAIN = 1.2  # as bench/ingest.py: files of about 400 kB
-BAR = 30.0
+BAR = 50.0
 SEEN = InputSpec(IMAGE_PX, 0.45, 0.22)
 
 
