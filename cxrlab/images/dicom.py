@@ -228,7 +228,10 @@ def _display(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
     stored = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
     index = stored.view(np.uint8 if stored.itemsize == 1 else np.uint16)
     levels = np.arange(2 ** (8 * stored.itemsize), dtype=index.dtype).view(stored.dtype)
-    counts = cv2.calcHist([index], [0], None, [len(levels)], [0, len(levels)]).ravel()
+    if any(name in dataset for name in ("PixelPaddingValue", "VOILUTSequence", "ModalityLUTSequence")):
+        counts = cv2.calcHist([index], [0], None, [len(levels)], [0, len(levels)]).ravel()
+    else:  # all steps rise or fall throughout: the two ends decide, and nobody need be counted
+        counts = ((levels >= stored.min()) & (levels <= stored.max())).astype(np.float32)
     present = counts > 0
     values = _windowed(dataset, levels, present)
     padding = _padding(dataset, levels, counts)
