@@ -5,7 +5,6 @@ Out:   `stores/<site>.h5`, or a sentence why not.
 Never: targets, splits of our own, torch.
 """
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -16,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from cxrlab import files, privacy, store
-from cxrlab.errors import BadInput, BadStore, CxrlabError, NoSpace
+from cxrlab.errors import BadInput, BadStore, NoSpace
 from cxrlab.intake import decoders, origin, rawfolder, staging
 from cxrlab.intake.rawfolder import Preview, preview
-from cxrlab.leaks import hashes
 from cxrlab.paths import Lab
 from cxrlab.progress import Progress
 from cxrlab.sites import SITES, Raw
@@ -116,16 +114,7 @@ def ingest(
         origin.write(lab, site, origin.Origin(dataset, str(raw), options))
         done = _write(lab, path, found, {**settings, "recipe": recipe}, work, names, progress)
         staging.clear(path)
-        _hash(lab, path, progress)
         return replace(done, n_resumed=n_resumed)
-
-
-def _hash(lab: Lab, path: Path, progress: Progress) -> None:
-    """Make the fingerprints that the guard against leaks asks for; it makes them itself where this did not."""
-    with contextlib.suppress(CxrlabError, OSError):
-        made = store.read(path)
-        progress.stage("hash", len(made))
-        hashes.fingerprints(lab, made, progress.step)
 
 
 def remove(lab: Lab, site: str) -> None:

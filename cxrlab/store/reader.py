@@ -29,6 +29,8 @@ from cxrlab.store.format import (
     seal_of,
 )
 
+CHECKSUM_BYTES = 4  # fletcher32, behind each chunk
+
 
 @dataclass(frozen=True)
 class Store:
@@ -66,9 +68,19 @@ class Store:
         rows = rows if isinstance(rows, np.ndarray) else np.asarray(list(rows), dtype=np.int64)
         out = np.empty((len(rows), *self.image_shape), np.uint8)
         data = _handle(self.path)["images"]
+        size, seen = out[0].size if len(out) else 0, _seen(self.path)
+        buffer = bytearray(size + CHECKSUM_BYTES)
+        as_promised = data.chunks == (1, *self.image_shape) and data.fletcher32 and data.compression is None
         # A list index on a chunked dataset is 150 times slower than this loop; sorted, the disk reads forwards.
         for k in np.argsort(rows, kind="stable"):
-            out[k] = data[int(rows[k])]
+            i = int(rows[k])
+            if as_promised and seen[i]:
+                # Its checksum was compared when this process first read it; doing so again would take half the time.
+                data.id.read_direct_chunk((i, 0, 0), out=buffer)
+                out[k] = np.frombuffer(buffer, np.uint8, size).reshape(self.image_shape)
+            else:
+                out[k] = data[i]
+                seen[i] = True
         return out
 
     def mask(self, name: str, i: int) -> np.ndarray:
@@ -87,6 +99,16 @@ def _handle(path: Path) -> h5py.File:
     except FileNotFoundError as error:
         raise MissingInput(f"no store at {path}; make it with `python -m cxrlab ingest`.") from error
     return _open(str(path), mtime_ns, os.getpid())
+
+
+def _seen(path: Path) -> np.ndarray:
+    """Return (N,) bool, which images of the open file this process has compared with their checksums."""
+    return _compared(str(path), path.stat().st_mtime_ns, os.getpid())
+
+
+@lru_cache(maxsize=32)
+def _compared(path: str, mtime_ns: int, pid: int) -> np.ndarray:
+    return np.zeros(len(_open(path, mtime_ns, pid)["images"]), bool)
 
 
 @lru_cache(maxsize=32)
