@@ -123,8 +123,7 @@ def test_two_halves_of_a_folder_with_their_own_patients_are_not_refused(lab, tmp
             cv2.imwrite(str(folder / f"{i}.png"), pictures[i])
             lines.append(f"{i}.png,p{i},{i % 2}")
         (folder / "table.csv").write_text("\n".join(lines))
-        done = ingest.ingest(lab, "folder", folder, half, px=64, workers=1)
-        assert lab.fingerprints(done.digest, guard.hashes.VERSION).exists()  # made at the end of the ingest
+        ingest.ingest(lab, "folder", folder, half, px=64, workers=1)
     assert guard.check(lab, ["home"], ["there"]) == []
     assert request.complete(lab, spec()).data
 

@@ -1,0 +1,137 @@
+"""Memory that really runs out: a limit on the process's own addresses, and what training does about it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cxrlab import files
+from cxrlab.learning import devices, loop
+from tests import planted
+from tests.learning import plain
+
+ROOT = Path(__file__).parent.parent.parent
+LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="macOS and Windows do not limit a process's addresses"
+)
+
+# The first step shows how much the process holds; then so many megabytes more are allowed.
+TIGHT = """
+import json, resource, sys
+from pathlib import Path
+from cxrlab import train
+from cxrlab.errors import BadRun
+from cxrlab.learning import loop
+from cxrlab.paths import Lab
+from cxrlab.progress import Progress
+from tests import planted
+
+px, batch, megabytes = (int(word) for word in sys.argv[1:4])
+lab, walk = Lab.here(), loop.walk
+wanted = planted.train_spec(
+    view={"image_px": px}, training={"epochs": 2, "batch": batch, "precision": "fp32", "augment": "none"}
+)
+
+
+def tight(going, *more):
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + megabytes * 2**20, resource.RLIM_INFINITY))
+    walk(going, *more)
+
+
+loop.walk = tight
+try:
+    train.fit(wanted, lab, lab.run("tight"), Progress(), "cpu")
+except BadRun as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def tight(lab, px, batch, megabytes):
+    planted.write_site(lab, "home", n=60, px=px)
+    done = subprocess.run(
+        [sys.executable, "-c", TIGHT, str(px), str(batch), str(megabytes)],
+        cwd=ROOT, check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@LINUX
+def test_where_memory_runs_out_a_batch_goes_in_parts_and_the_run_ends_trained(lab):
+    said = tight(lab, 128, 32, 500)
+    cost = files.read_json(lab.run("tight").efficiency)
+    assert cost["notes"] and cost["notes"][0] in said
+    assert cost["notes"][0].startswith("memory ran out: each batch of 32 goes in 2 parts since epoch 1")
+    assert len(cost["history"]) == 2 and lab.run("tight").checkpoint.exists()
+
+
+@LINUX
+def test_an_image_that_is_too_large_alone_is_one_sentence(lab):
+    said = json.loads(tight(lab, 512, 4, 60).splitlines()[-1])
+    assert said == (
+        "memory ran out even for one image at a time; choose a smaller image side or network, or free memory and resume."
+    )
+    assert not lab.run("tight").checkpoint.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: …"), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."), True),
+        (RuntimeError("could not create a memory object"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+    ids=lambda given: str(given)[:40] if isinstance(given, Exception) else "",
+)  # fmt: skip
+def test_which_errors_say_that_memory_ran_out(error, is_memory):
+    assert devices.is_out_of_memory(error) == is_memory
+
+
+class Full:
+    """An objective that finds no memory in its `at`-th call, the first `times` times that it gets there."""
+
+    def __init__(self, objective, at):
+        self.objective, self.forward, self.at, self.calls = objective, objective.forward, at, 0
+
+    def __call__(self, *given):
+        self.calls += 1
+        loss = self.forward(*given)
+        if self.calls == self.at:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return loss
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sam", "gsam"])
+@pytest.mark.parametrize("loss", ["bce", "pairwise", "auc-margin"])
+def test_a_step_that_failed_leaves_nothing_behind(lab, optimizer, loss, monkeypatch):
+    """In a third part of a first pass, or in the pass uphill: batch norm, queues and weights are as without it."""
+    planted.write_site(lab, "home", n=60)
+    wanted = planted.train_spec(
+        training={"optimizer": optimizer, "loss": loss, "accumulate": 2, "precision": "fp32"}
+    )
+    failed, clean = plain.prepared(lab, wanted), plain.prepared(lab, wanted)
+    at = 2 if optimizer == "adamw" else 4
+    monkeypatch.setattr(failed.objective, "forward", Full(failed.objective, at))
+    clean.parts = 4  # where the other arrives
+    for step in range(3):
+        for going in (failed, clean):
+            loop.step(going, *plain.batch(going), step)
+    assert failed.parts == 4 and len(failed.notes) == 1
+    for mine, theirs in ((failed.net, clean.net), (failed.objective, clean.objective)):
+        pairs = zip(mine.state_dict().items(), theirs.state_dict().values(), strict=True)
+        assert [name for (name, a), b in pairs if not torch.equal(a, b) and not a.isnan().any()] == []
+    told = failed.driver.tensors(), clean.driver.tensors()
+    assert all(torch.equal(told[0][name], told[1][name]) for name in told[0])
