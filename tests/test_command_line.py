@@ -128,7 +128,13 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_end_it(stub, monkeypatch,
     monkeypatch.setenv("CXRLAB_STUB_STEPS", "2000")
     path = tmp_path / "spec.json"
     path.write_text(specs.dumps(train_spec()))
-    watching = subprocess.Popen([*COMMAND, "run", str(path)], stderr=subprocess.PIPE, text=True)
+    watching = subprocess.Popen(
+        [*COMMAND, "run", str(path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in a shell's background has inherited that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     until = time.monotonic() + 30
     while not stub.run_ids() and time.monotonic() < until:
         time.sleep(0.05)
