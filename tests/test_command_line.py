@@ -133,7 +133,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_end_it(stub, monkeypatch,
         stderr=subprocess.PIPE,
         text=True,
         # A test run in a shell's background has inherited that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # one thread here
     )
     until = time.monotonic() + 30
     while not stub.run_ids() and time.monotonic() < until:
