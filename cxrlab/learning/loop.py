@@ -81,7 +81,11 @@ def steps_of_epoch(going: Training) -> Iterator[None]:
     wanted, seed, epoch = going.spec.training, going.spec.seed, going.epoch
     train = torch.from_numpy(going.rows.train)
     order = order_of(
-        wanted.sampling, going.rows.y_true[going.rows.train], generator_of(seed, epoch, "order"), len(train)
+        wanted.sampling,
+        going.rows.y_true[going.rows.train],
+        generator_of(seed, epoch, "order"),
+        len(train),
+        wanted.sampling_options,
     )
     first, size, mine = going.step, going.batch, going.group.share(going.batch)
     positions = train[order][first * size : going.steps * size].view(-1, size)

@@ -235,6 +235,9 @@ class TrainingSpec(Frozen):
         description="Which images an epoch shows: a name in cxrlab.choices.sampling.",
         json_schema_extra=_of("sampling", MORE),
     )
+    sampling_options: dict[str, Any] = _options(
+        "Sampling's own", "What differs from the way of sampling's defaults."
+    )
     patience: int = Field(
         5,
         ge=1,
