@@ -20,6 +20,7 @@ from cxrlab.choices.networks import IMAGENET_GREY
 from cxrlab.errors import BadRun, BadSpec
 from cxrlab.learning import cohort, devices, feeds, hierarchy, moco, objectives, starting
 from cxrlab.learning.parallel import Group
+from cxrlab.learning.undo import Undo
 from cxrlab.losses.masked_bce import positive_weight
 from cxrlab.models import MODELS
 from cxrlab.models.base import Loaded, Parts, Plan, build, load_first_weights
@@ -63,9 +64,7 @@ class Training:
         None  # how the best network becomes a checkpoint; train.py's business
     )
     group: Group = field(default_factory=Group)  # the processes of this training
-    before: list[torch.Tensor] = field(
-        default_factory=list
-    )  # what a step that failed had changed; see loop.step
+    undo: Undo | None = None  # what a step that failed had changed; see loop.step
     epoch: int = 0
     step: int = 0
     best: Selection | None = None

@@ -135,3 +135,21 @@ def test_a_step_that_failed_leaves_nothing_behind(lab, optimizer, loss, monkeypa
         assert [name for (name, a), b in pairs if not torch.equal(a, b) and not a.isnan().any()] == []
     told = failed.driver.tensors(), clean.driver.tensors()
     assert all(torch.equal(told[0][name], told[1][name]) for name in told[0])
+
+
+def test_a_pretraining_step_that_failed_follows_once(lab):
+    """MoCo's second encoder follows the first at each step: not twice where the step needs a second attempt."""
+    planted.write_site(lab, "home", n=60)
+    wanted = planted.train_spec(task="moco", training={"augment": "light", "precision": "fp32"})
+    failed, clean = plain.prepared(lab, wanted), plain.prepared(lab, wanted)
+    failed.objective.forward = Full(
+        failed.objective, 2
+    )  # in the second step: in the first both encoders are equal
+    for step in range(3):
+        clean.parts = 1 if step == 0 else 2  # as the other comes to do
+        for going in (failed, clean):
+            x, y, site = plain.batch(going)
+            loop.step(going, torch.cat([x, x.flip(3)]), y, site, step)
+    assert failed.parts == 2 and len(failed.notes) == 1
+    mine, theirs = failed.objective.state_dict(), clean.objective.state_dict()
+    assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
