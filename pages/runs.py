@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrlab.ui import frame, run_parts
+from cxrlab.ui import frame, run_compare, run_parts
 
 with frame.page("Runs", "What is happening, and what came out?"):
     ids = run_parts.known_runs()
@@ -21,6 +21,6 @@ with frame.page("Runs", "What is happening, and what came out?"):
         run_parts.live_list()
         chosen = run_parts.chooser(ids)
         if len(chosen) > 1:
-            run_parts.comparison(chosen)
+            run_compare.draw(chosen)
         else:
             run_parts.detail((chosen or ids)[0])

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from cxrlab import planted
 from cxrlab.labels import SPACES
 from cxrlab.paths import Lab
 from cxrlab.ui import (
@@ -10,6 +9,7 @@ from cxrlab.ui import (
     fetch_form,
     frame,
     import_form,
+    marks,
     score_form,
     site_changes,
     site_images,
@@ -35,8 +35,8 @@ def chosen_site(sites: list[str]) -> None:
         )
         space = st.selectbox("Labels", ["", *SPACES], key="space", bind="query-params", width=220,
                              format_func=lambda name: name or "those of the site")  # fmt: skip
-    read = cached.store(site)
-    frame.badges(synthetic=read.header.synthetic, planted=planted.mark_of(read.header))
+    cached.store(site)  # a damaged store is one sentence for the whole page
+    marks.draw(filter(None, (site, beside)))
     holds, images, changes = st.tabs(TABS, key="about", bind="query-params")
     if holds.open:
         with holds:

@@ -23,6 +23,19 @@ RULES = {
     "moco": "validation loss",
 }
 
+# What training.select names, where it is not left to the task.
+CHOSEN_BY = {
+    "val-macro-auroc": "validation AUROC",
+    "val-macro-auprc": "validation AUPRC",
+    "val-loss": "validation loss",
+    "val-mse": "validation MSE",
+}
+
+
+def rule_of(spec: Any) -> str:
+    """Return the name of the value that a training run's epochs are judged by, on home's validation rows."""
+    return CHOSEN_BY.get(spec.training.select, RULES[spec.task])
+
 
 def history(run: RunPaths) -> pd.DataFrame:
     """Return epoch, loss, val, best, one row a finished epoch; a resumed epoch counts once, as it was last."""
@@ -36,7 +49,7 @@ def key_number(run: RunPaths, spec: Any) -> tuple[str, float]:
     if spec.kind != "train":
         return "", np.nan
     table = history(run)
-    return RULES[spec.task], float(table["best"].iloc[-1]) if len(table) else np.nan
+    return rule_of(spec), float(table["best"].iloc[-1]) if len(table) else np.nan
 
 
 def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:

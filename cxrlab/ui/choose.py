@@ -14,7 +14,7 @@ from cxrlab import studies
 from cxrlab.errors import CxrlabError
 from cxrlab.paths import Lab
 from cxrlab.studies import task_of
-from cxrlab.ui import cached, frame, words
+from cxrlab.ui import cached, frame, marks, words
 
 ORDER = ("labels", "autoencoder", "normal", "normal-latents")
 UNKNOWN = "not known"  # the home of scores from elsewhere that did not say where the model was trained
@@ -130,7 +130,7 @@ def study(*, quiet: bool = False) -> Study | None:
             help="Where the models were trained. Scores from elsewhere may not say.",
         )
         scored = [run_id for run_id in of[home] if is_scored(run_id, home)]
-        externals = _externals(home, [runs[run_id] for run_id in scored])
+        externals = _externals(home, {run_id: runs[run_id] for run_id in scored})
         chosen = _runs(home, scored, runs)
         threshold_set = _threshold_set(chosen.get("labels"))
     unfinished = tuple(run_id for run_id in of[home] if not Lab.here().run(run_id).end.exists())
@@ -141,14 +141,22 @@ def study(*, quiet: bool = False) -> Study | None:
     known_home = "" if home == UNKNOWN else home
     synthetic = _synthetic(chosen, known_home, externals)
     found = Study(known_home, externals, chosen, threshold_set, synthetic, unfinished)
-    frame.badges(synthetic=found.synthetic, overlap=tuple(cached.overlaps_allowed(tuple(chosen.values()))))
+    marks.draw(
+        found.sites, synthetic=synthetic, overlap=tuple(cached.overlaps_allowed(tuple(chosen.values())))
+    )
     if unfinished and not quiet:
         note_unfinished(unfinished)
     return found
 
 
-def _externals(home: str, runs: list) -> tuple[str, ...]:
-    known = list(dict.fromkeys(site for run in runs for site in studies.externals_of(run)))
+def sites_beyond(run_id: str, run) -> tuple[str, ...]:
+    """Return the sites that a run was asked to be scored at, then those that it was scored at later (verb `score`)."""
+    later = [site for site in cached.scored_sites(run_id) if site not in studies.homes_of(run)]
+    return tuple(dict.fromkeys((*studies.externals_of(run), *later)))
+
+
+def _externals(home: str, runs: dict[str, object]) -> tuple[str, ...]:
+    known = list(dict.fromkeys(site for run_id, run in runs.items() for site in sites_beyond(run_id, run)))
     if not known:
         return ()
     # The options follow the home; the key must not, or a link could not name them.

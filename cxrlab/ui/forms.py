@@ -169,8 +169,8 @@ def one(name: str, info: FieldInfo, value: Any, key: str, look: Look) -> Any:
     label, kind = label_of(name, info), info.annotation
     said = look.words.get(name, {})
 
-    def worded(option: str) -> str:
-        return said.get(option, option)
+    def worded(option: object) -> str:
+        return str(said.get(option, option))
 
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _group(kind, label, value, key, look)

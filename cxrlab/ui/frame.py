@@ -6,7 +6,7 @@ Never: a number; any exception but CxrlabError is a bug and shows its traceback.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -18,6 +18,7 @@ from cxrlab.paths import Lab
 from cxrlab.ui import links, theme
 
 IMPORT = "Import a site"  # what the switch on Sites says, and so what a link to it says
+PLANTED = "A copy whose pictures were changed on purpose, by a known dose."
 NOTICE = "For research and teaching; not for clinical use."
 
 # (group, page, title, icon); a page whose file is not there yet is left out of the navigation.
@@ -102,23 +103,19 @@ def badges(
     oracle: bool = False,
     cannot_say: bool = False,
     overlap: tuple[str, ...] = (),
-    planted: str = "",
+    planted: Mapping[str, str] | None = None,
 ) -> None:
     """Draw the badges that hold for the whole page.
 
-    `overlap`: why sites called external are not new to home; `planted`: the mark of a copy under a planted shift.
+    `overlap`: why sites called external are not new to home; `planted`: site → the mark of a copy under a planted shift.
     """
     if not (synthetic or oracle or cannot_say or overlap or planted):
         return
     with st.container(horizontal=True, gap="small"):
         if synthetic:
             st.badge("synthetic", color="violet", help="Drawn images, not patients: numbers show the method.")
-        if planted:
-            st.badge(
-                planted,
-                color="violet",
-                help="A copy whose pictures were changed on purpose, by a known dose.",
-            )
+        for site, mark in (planted or {}).items():
+            st.badge(f"{site}: {mark}", color="violet", help=PLANTED)
         if overlap:
             st.badge(
                 "overlapping sites allowed",

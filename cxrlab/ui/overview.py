@@ -11,7 +11,7 @@ import streamlit as st
 from cxrlab.errors import CxrlabError, MissingInput
 from cxrlab.facts import suggest
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, frame, live, strips, words
+from cxrlab.ui import cached, frame, live, marks, strips, words
 from cxrlab.ui.choose import Study, is_imported
 
 MACRO = "macro"
@@ -69,6 +69,7 @@ def card(
         f'<div style="border-left:4px solid {colour};padding-left:8px">'
         f'<strong>{site}</strong> <span style="opacity:.65">{role}</span></div>'
     )
+    marks.of_site(site)
     try:
         read = cached.store(site)
     except MissingInput:

@@ -1,4 +1,4 @@
-"""The parts of the page about runs: live list, one run's detail, comparison.
+"""The parts of the page about runs: live list, one run's detail.
 
 In:    run folders, read anew at every look.
 Out:   drawn parts; buttons whose deeds are verified before the page says so.
@@ -14,10 +14,24 @@ from cxrlab import jobs
 from cxrlab.errors import CxrlabError
 from cxrlab.facts import run_facts
 from cxrlab.paths import Lab
-from cxrlab.ui import cached, choose, frame, live, sweep_results, words
+from cxrlab.ui import (
+    cached,
+    choose,
+    frame,
+    live,
+    marks,
+    run_costs,
+    run_curves,
+    run_words,
+    sweep_results,
+    words,
+)
 from cxrlab.ui.figures import base
 
 LOG_LINES = 60
+ALL, ALONE = "all", "alone"  # in the URL
+SHOWN = {ALL: "all runs", ALONE: "all but the runs of studies and sweeps"}
+RERUN = ("train", "study", "sweep")
 
 
 def known_runs() -> list[str]:
@@ -32,33 +46,59 @@ def row_of(run_id: str) -> dict[str, Any]:
         now, spec = cached.status(run_id), cached.run_spec(run_id)
     except CxrlabError as error:
         return {"run": run_id, "state": "damaged", "progress": None, "what": str(error)}
-    what, value = run_facts.key_number(Lab.here().run(run_id), spec)
     when = pd.Timestamp(now.submitted, unit="s") if words.is_known(now.submitted) else pd.NaT
     return {
         "run": run_id,
         "state": now.state,
         "progress": 100 * live.share(now) if now.is_alive or now.state == "done" else None,
-        "what": "" if now.state == "done" else live.said(now),
-        "number": worded(what, value),
+        "what": run_words.what(spec) if now.state == "done" else f"{live.said(now)} {run_words.what(spec)}",
+        "number": run_words.key_number(run_id),
         "submitted": when,
     }
 
 
-def worded(what: str, value: float) -> str:
-    """Return a key number as its kind is written: a share, or a size of error."""
-    if not words.is_known(value):
-        return ""
-    return f"{what} {words.number(value, 3) if 'AUROC' in what else f'{value:.2g}'}"
+def parents(ids: list[str]) -> dict[str, set[str]]:
+    """Return study or sweep → its runs, of those that have any."""
+    found = {}
+    for run_id in ids:
+        try:
+            kind = cached.run_spec(run_id).kind
+        except CxrlabError:  # the list says what is wrong with it
+            continue
+        if kind in ("study", "sweep"):
+            found[run_id] = set(run_curves.children(run_id).values())
+    return {run_id: parts for run_id, parts in found.items() if parts}
+
+
+def listed() -> list[str]:
+    """Return the runs that the list shows: all, those that no study or sweep asked for, or those of one."""
+    ids, wanted = known_runs(), st.session_state.get("of") or ALL
+    if wanted == ALL:
+        return ids
+    of = parents(ids)
+    if wanted == ALONE:
+        inside = set().union(*of.values()) if of else set()
+        return [run_id for run_id in ids if run_id not in inside]
+    return [run_id for run_id in ids if run_id == wanted or run_id in of.get(wanted, ())]
 
 
 def live_list() -> None:
-    """Draw every run with its state, renewed every two seconds; a click chooses, several compare."""
+    """Draw the runs with their states, renewed every two seconds; a click chooses, several compare."""
+    if of := parents(known_runs()):
+        st.selectbox(
+            "Show",
+            [ALL, ALONE, *of],
+            format_func=lambda one: SHOWN.get(one, f"the runs of {one}"),
+            key="of",
+            bind="query-params",
+            width=420,
+        )
     st.session_state["runs-seen"] = _seen()
     _live_list()
 
 
 def _seen() -> list[tuple[str, str]]:
-    return [(row["run"], row["state"]) for row in map(row_of, known_runs())]
+    return [(row["run"], row["state"]) for row in map(row_of, listed())]
 
 
 @st.fragment(run_every=live.EVERY)
@@ -66,10 +106,11 @@ def _live_list() -> None:
     if st.session_state.pop("run-ticked", False):
         st.rerun()
     with frame.caught():
-        rows = [row_of(run_id) for run_id in known_runs()]
+        rows = [row_of(run_id) for run_id in listed()]
         alive = sum(row["state"] in ("running", "queued") for row in rows)
         st.caption(
-            f"{words.count(len(rows), 'run')}, {alive} under way. Tick one to see it, several to compare them."
+            f"{words.count(len(rows), 'run')}, {alive} under way. A run trains one network at its home site, freezes it and scores it there "
+            "and elsewhere; a study or sweep starts several. Tick one to see it, several to compare them."
         )
         st.dataframe(
             pd.DataFrame(rows),
@@ -79,14 +120,16 @@ def _live_list() -> None:
             selection_mode="multi-row",
             alt="Runs of this lab with state and progress",
             column_config={
-                "run": st.column_config.TextColumn("Run", width=340),
+                "run": st.column_config.TextColumn("Run", width=300),
                 "state": st.column_config.TextColumn("State", width="small"),
                 "progress": st.column_config.ProgressColumn(
                     "Progress", format="%.0f%%", min_value=0, max_value=100
                 ),
-                "what": st.column_config.TextColumn("What it does", width="medium"),
+                "what": st.column_config.TextColumn("What it is", width="large"),
                 "number": st.column_config.TextColumn(
-                    "Key number", help="What its weights were chosen by, at home"
+                    "Key number",
+                    help="What its weights were chosen by, on home's validation rows: it ranks the epochs of one run. To compare "
+                    "runs, tick them.",
                 ),
                 "submitted": st.column_config.DatetimeColumn("Submitted (UTC)", format="MM-DD HH:mm"),
             },
@@ -97,7 +140,7 @@ def _live_list() -> None:
 
 def choose_rows() -> None:
     """Take the ticked rows over into the choice below."""
-    ids, ticked = known_runs(), st.session_state["run-list"].selection.rows
+    ids, ticked = listed(), st.session_state["run-list"].selection.rows
     st.session_state["run"] = [ids[i] for i in ticked if i < len(ids)]
     st.session_state["run-ticked"] = True  # a click inside a fragment runs that fragment alone
 
@@ -117,7 +160,7 @@ def buttons(run_id: str, now) -> None:
             jobs.resume(lab, run_id)
             st.session_state["said"] = f"{run_id} goes on."
             st.rerun()
-        if cached.run_spec(run_id).kind == "train" and st.button(
+        if cached.run_spec(run_id).kind in RERUN and st.button(
             "Rerun with changes", key="rerun", icon=":material/edit:"
         ):
             frame.go("launch", rerun=run_id)
@@ -168,7 +211,12 @@ def detail(run_id: str) -> None:
     run, now, spec = Lab.here().run(run_id), cached.status(run_id), cached.run_spec(run_id)
     with st.container(border=True, key="detail"):
         state_of(run_id)
+        st.caption(f"{run_words.what(spec)}.")
         buttons(run_id, now)
+        if spec.kind not in RERUN:
+            st.caption("Nothing was trained here, so there is nothing to rerun with changes.")
+    if spec.kind != "sweep":  # which draws its own
+        marks.draw(_sites_of(run_id, spec))
     if spec.kind == "study":
         children(run_id)
     elif spec.kind == "sweep":
@@ -176,7 +224,7 @@ def detail(run_id: str) -> None:
     curves, log, cost, words_of = st.tabs(["Curves", "Log", "Cost", "Spec"], key="part", bind="query-params")
     if curves.open:
         with curves:
-            learning([run_id])
+            run_curves.draw([run_id])
     if log.open:
         with log:
             st.code(
@@ -184,7 +232,7 @@ def detail(run_id: str) -> None:
             )
     if cost.open:
         with cost:
-            efficiency(run_id)
+            run_costs.draw(run_id)
     if words_of.open:
         with words_of:
             st.code(cached.json_of(run_id), language="json", height=420)
@@ -192,106 +240,26 @@ def detail(run_id: str) -> None:
         frame.link("generalization", "Where it holds, label by label", icon=":material/compare_arrows:")
 
 
+def _sites_of(run_id: str, spec: Any) -> list[str]:
+    """Return the sites whose results one sees with this run."""
+    own = spec.sites if spec.kind == "score" else ()
+    of = [run_id, *run_curves.children(run_id).values()]
+    return [*own, *(site for one in of for site in cached.scored_sites(one))]
+
+
 def children(run_id: str) -> None:
-    """Draw a study's runs and what was left out."""
+    """Draw a study's runs."""
     rows = [
-        {"task": words.TASKS.get(task, task), **row_of(child)} for task, child in _children(run_id).items()
+        {"task": words.TASKS.get(task, task), **row_of(child)}
+        for task, child in run_curves.children(run_id).items()
     ]
     if rows:
-        base.table(pd.DataFrame(rows)[["task", "run", "state", "what"]], "children", alt="Runs of this study")
-
-
-def _children(run_id: str) -> dict[str, str]:
-    lab = Lab.here()
-    return {
-        task: child for task, child in jobs.children(lab.run(run_id)).items() if lab.run(child).spec.exists()
-    }
-
-
-def learning(run_ids: list[str]) -> None:
-    """Draw loss and the validation value by epoch."""
-    from cxrlab.ui.figures import runs as figures
-
-    lab = Lab.here()
-    wanted = [child for run_id in run_ids for child in (_children(run_id).values() or [run_id])]
-    wanted = list(dict.fromkeys(wanted))[: figures.MOST]  # a study and one of its runs may both be ticked
-    by_rule: dict[str, list[str]] = {}  # an error and an AUROC share no axis
-    for run_id in wanted:
-        by_rule.setdefault(run_facts.RULES.get(getattr(cached.run_spec(run_id), "task", ""), ""), []).append(
-            run_id
+        table = pd.DataFrame(rows).reindex(columns=["task", "run", "state", "what", "number"])
+        base.table(
+            table.rename(columns={"what": "what it is", "number": "key number"}),
+            "children",
+            alt="Runs of this study",
         )
-    for rule, ids in by_rule.items():
-        table = pd.concat([run_facts.history(lab.run(run_id)).assign(run=run_id) for run_id in ids])
-        if table.empty:
-            base.empty(f"the first epoch of {words.listing(ids)} has not ended.")
-            continue
-        left, right = st.columns(2, gap="large")
-        for column, value, title in ((left, "loss", "training loss"), (right, "val", rule)):
-            with column:
-                base.show(
-                    figures.curves(table, value, title),
-                    f"curve-{value}-{rule.replace(' ', '-')}",
-                    data=table,
-                    caption=f"{title[0].upper()}{title[1:]} at home by epoch; the weights of the best epoch are kept.",
-                    alt=f"{title} by epoch of {words.listing(ids)}",
-                )
-
-
-def efficiency(run_id: str) -> None:
-    """Draw what a run cost."""
-    found = run_facts.efficiency(Lab.here().run(run_id))
-    if not found:
-        base.empty("it is measured when training has ended.")
-        return
-    shown = {
-        "Parameters": f"{found['parameters']:,}",
-        "Forward pass": f"{found['forward_flops'] / 1e9:.2f} GFLOP an image",
-        "Trained for": f"{words.duration(found['seconds'])}, {words.count(found['epochs'], 'epoch')}",
-        "Training speed": f"{found['train_images_per_s']:,.0f} images a second",
-        "Inference": f"{found['inference']['images_per_s']:,.0f} images a second, "
-        f"{found['inference']['p50_ms']:.1f} ms a batch of {found['inference']['batch']} (median)",
-        "Peak memory": f"{words.size(found['peak_memory_bytes'])} ({found['peak_memory_is']})",
-        "Device": f"{found['device']}, {found['training_precision']}",
-        "Disk": _size(run_id),
-    }
-    st.table(
-        pd.DataFrame({"what": list(shown), "value": list(shown.values())}),
-        hide_index=True,
-        alt="Cost of the run",
-    )
-
-
-def comparison(run_ids: list[str]) -> None:
-    """Draw several runs beside one another: what differs, what came out, how they learned."""
-    specs = {run_id: cached.run_spec(run_id) for run_id in run_ids}
-    st.subheader("What came out", anchor=False)
-    base.table(
-        pd.DataFrame([outcome(run_id) for run_id in run_ids]).fillna("–"),
-        "outcomes",
-        alt="Outcome of the runs",
-    )
-    st.subheader("What differs", anchor=False)
-    table = run_facts.compare(specs)
-    if table.shape[1] > 1:
-        base.table(table, "differences", alt="Fields in which the runs differ")
-    else:
-        st.caption("Nothing in their specs: they differ in the stores' contents only.")
-    learning(run_ids)
-
-
-def outcome(run_id: str) -> dict[str, Any]:
-    """Return the key numbers of a run, worded."""
-    row = {key: row_of(run_id).get(key, "") for key in ("run", "state", "number")}
-    spec = cached.run_spec(run_id)
-    if spec.kind == "train" and spec.task in ("labels", "normal"):
-        for site in cached.scored_sites(run_id):
-            macro = cached.performance(run_id, site).iloc[-1]
-            row[f"AUROC at {site}"] = words.interval(
-                macro["auroc"], macro["low"], macro["high"], macro["why_nan"]
-            )
-    found = run_facts.efficiency(Lab.here().run(run_id))
-    row["trained for"] = words.duration(found["seconds"]) if found else ""
-    return row
 
 
 def chooser(ids: list[str]) -> list[str]:

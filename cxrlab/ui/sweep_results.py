@@ -12,7 +12,7 @@ from cxrlab import files
 from cxrlab.paths import Lab
 from cxrlab.report import sweep_table
 from cxrlab.sweeps import results
-from cxrlab.ui import cached, frame, words
+from cxrlab.ui import cached, marks, words
 from cxrlab.ui.figures import base
 
 OVER_SEEDS, BY_RUN = "Over seeds", "By run"
@@ -21,8 +21,7 @@ OVER_SEEDS, BY_RUN = "Over seeds", "By run"
 def draw(run_id: str) -> None:
     """Draw the results of a sweep, as far as they have come."""
     lab, sweep = Lab.here(), cached.run_spec(run_id)
-    stored = [site for site in sweep.data if lab.store(site).exists()]
-    frame.badges(synthetic=any(cached.store(site).header.synthetic for site in stored))
+    marks.draw(sweep.data)
     if sweep.question:
         st.markdown(f"**{sweep.title}.** {sweep.question}")
     by_run = results.table(lab, sweep, _numbers)

@@ -14,15 +14,19 @@ from cxrlab.ui.figures import base
 # At most seven runs in one figure; more are a table's work.
 RUN_COLOURS = words.SITE_COLOURS
 MOST = len(RUN_COLOURS)
+LEAST = 3  # runs from which lines side by side show more than a table
+AXES = 6  # fields; more is no figure
+LONGEST = 18  # letters of a value beside its axis
 
 
-def curves(history: pd.DataFrame, value: str, title: str) -> go.Figure:
-    """Draw one number by epoch, one line a run, named at its end.
+def curves(history: pd.DataFrame, value: str, title: str, names: dict[str, str]) -> go.Figure:
+    """Draw one number by epoch, one line a run.
 
     Args:
         history: run, epoch, and the column `value`.
         value: which column.
         title: of the axis.
+        names: run → what the legend calls it.
     """
     figure = go.Figure()
     for k, (run, part) in enumerate(history.dropna(subset=[value]).groupby("run", sort=False)):
@@ -30,17 +34,76 @@ def curves(history: pd.DataFrame, value: str, title: str) -> go.Figure:
         figure.add_scatter(
             x=part["epoch"],
             y=part[value],
-            name=str(run),
+            name=names.get(str(run), str(run)),
             mode="lines+markers",
             line={"color": colour, "width": 2, "dash": ("solid", "dash", "dot")[k // 3 % 3]},
             marker={"size": 5},
-            hovertemplate=f"{run}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{names.get(str(run), run)}<br>{run}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
-    figure.update_xaxes(
-        title="epoch", rangemode="tozero", fixedrange=True, dtick=_step(history["epoch"].max())
-    )
+    figure.update_xaxes(title="epoch", fixedrange=True, dtick=_step(history["epoch"].max()))
     figure.update_yaxes(title=title, fixedrange=True)
-    return base.style(figure, height=280, legend=history["run"].nunique() > 1)
+    n = history["run"].nunique()
+    return base.style(figure, height=280 + 18 * max(0, n - 3), legend=n > 1)
+
+
+def parallel(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
+    """Draw a line a run over upright axes, one a column: numbers by their size, words in the order in which they come.
+
+    Args:
+        table: run, then what differs (text), then numbers (float; NaN: the line has a hole there).
+        names: run → what hovering calls it.
+    """
+    columns = [name for name in table if name != "run"]
+    places = {name: _places(table[name]) for name in columns}
+    numbers = [name for name in columns if pd.api.types.is_float_dtype(table[name])]
+    rank = table[numbers[0]].rank(pct=True).fillna(0) if numbers else pd.Series(1.0, table.index)
+    figure = go.Figure()
+    for k, row in table.iterrows():
+        said = [_short(row[name]) for name in columns]
+        figure.add_scatter(
+            x=list(range(len(columns))),
+            y=[places[name].loc[k] for name in columns],
+            name=names.get(row["run"], row["run"]),
+            mode="lines+markers",
+            line={"color": words.ACCENT, "width": 2},
+            marker={"size": 6},
+            opacity=0.25 + 0.75 * float(rank.loc[k]),
+            customdata=[[name, one] for name, one in zip(columns, said, strict=True)],
+            hovertemplate=f"{names.get(row['run'], row['run'])}<br>%{{customdata[0]}}: %{{customdata[1]}}<extra></extra>",
+        )
+    for x, name in enumerate(columns):
+        figure.add_vline(x=x, line={"color": base.CHANCE, "width": 1}, layer="below")
+        shown = table[name].map(_short)
+        ends = (
+            places[name].isin([places[name].min(), places[name].max()])
+            if name in numbers
+            else places[name].notna()
+        )
+        for y, text in dict(zip(places[name][ends], shown[ends], strict=True)).items():
+            figure.add_annotation(
+                x=x, y=y, text=text, showarrow=False, xanchor="left", xshift=6, font={"size": 11}
+            )
+    heads = [name.replace("AUROC at ", "AUROC at<br>").rpartition(".")[2] for name in columns]
+    figure.update_xaxes(
+        tickvals=list(range(len(columns))), ticktext=heads, side="top", range=[-0.2, len(columns) - 0.4],
+        showgrid=False, fixedrange=True,
+    )  # fmt: skip
+    figure.update_yaxes(visible=False, range=[-0.06, 1.06], fixedrange=True)
+    return base.style(figure, height=300)
+
+
+def _places(column: pd.Series) -> pd.Series:
+    """Return where each value stands on its axis, 0 to 1."""
+    values = pd.to_numeric(column, errors="coerce")
+    if values.isna().all() or (values.isna() & column.astype(bool) & column.notna()).any():
+        values = pd.Series(pd.factorize(column.astype(str))[0], column.index, dtype=float)
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else values * 0 + 0.5
+
+
+def _short(value: object) -> str:
+    said = f"{value:.3f}" if isinstance(value, float) else str(value) or "none"
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
 
 
 def _step(epochs: float) -> int:
