@@ -8,6 +8,7 @@ Order of rows, augmentation and dropout are functions of (seed, epoch, step) alo
 and resumed walks the same path as one that was not.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from cxrlab.paths import RunPaths
 from cxrlab.progress import Progress
 from cxrlab.sampling import order_of
 
+_TOO_FEW = "Expected more than 1 value per channel"  # torch.nn.functional.batch_norm
 RECALIBRATION = 50  # batches that take batch norm's statistics anew; Schedule-Free's README
 
 
@@ -156,6 +158,13 @@ def _attempt(
     except _TooLarge:
         going.undo.put_back()
         return None
+    except ValueError as error:
+        if _TOO_FEW not in str(error):
+            raise
+        raise BadRun(
+            f"batch norm sees one number of an image here, and of a single image that is nothing to go by: a batch of {len(y)} "
+            f"goes in {going.parts} parts on {going.group.size} processes; choose fewer parts, a larger batch or image side."
+        ) from error
     except RuntimeError as error:
         if not devices.is_uncompiled(error):
             raise
@@ -190,11 +199,14 @@ def _backward(going: Training, x: torch.Tensor, y: torch.Tensor, site: torch.Ten
     whole, mine = y, going.group.share(len(y))
     y, site = y[mine], site[mine]
     views = len(x) // len(y)  # two of each image where a task compares them
-    size = math.ceil(len(y) / going.parts)
-    of = whole if size < len(whole) else None
+    # As even as can be: a part of one image may be too small for batch norm.
+    bounds = [math.ceil(len(y) * k / going.parts) for k in range(going.parts + 1)]
+    of = whole if going.parts > 1 or len(y) < len(whole) else None
     total: torch.Tensor | None = None
-    for start in range(0, len(y), size):
-        part = slice(start, start + size)
+    for start, stop in itertools.pairwise(bounds):
+        if start == stop:  # more parts than images
+            continue
+        part = slice(start, stop)
         seen = x[part] if views == 1 else x.unflatten(0, (views, len(y)))[:, part].flatten(0, 1)
         with devices.autocast(going.device, going.precision):
             loss = going.objective(going.call, seen, y[part], site[part], of)
@@ -237,8 +249,7 @@ class judged:  # reads as a verb at its only place of use
         going = self.going
         going.driver.eval()
         self.kept = None
-        norms = [m for m in going.net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        if going.driver.recalibrates and norms:
+        if going.driver.recalibrates and _norms(going.net):
             self.kept = {name: t.clone() for name, t in going.net.named_buffers()}
             recalibrate(going)
 
@@ -250,16 +261,31 @@ class judged:  # reads as a verb at its only place of use
 
 
 def recalibrate(going: Training) -> None:
-    """Let batch norm see training images at the weights as they are now; nothing is learnt."""
+    """Let batch norm see training images at the weights as they are now, and forget others; nothing is learnt."""
     rows, size = going.rows.train, going.spec.training.batch
-    order = torch.randperm(len(rows), generator=generator_of(going.spec.seed, going.epoch, "recalibrate"))
+    parts = going.spec.seed, going.epoch, "recalibrate"
+    order = torch.randperm(len(rows), generator=generator_of(*parts))
     some = torch.from_numpy(rows)[order][: RECALIBRATION * size]
     going.net.train()
     still(going)
-    with torch.no_grad():
-        for x in going.feed.batches(some, size):
-            if len(x) > 1:  # batch norm has no statistics of one image
-                going.net(x)
+    devices.seed(going.device, seed_of(*parts, "dropout"))  # a resumed run has drawn nothing before
+    norms = [m for m in _norms(going.net) if m.training and m.track_running_stats]
+    momentum = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean: a small home's few batches would leave much of what was before
+    try:
+        with torch.no_grad():
+            for x in going.feed.batches(some, size):
+                if len(x) > 1:  # batch norm has no statistics of one image
+                    going.net(x)
+    finally:
+        for norm, its in zip(norms, momentum, strict=True):
+            norm.momentum = its
+
+
+def _norms(net: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 
 def close_epoch(going: Training, loss: float, value: float) -> None:

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from cxrlab.labels import Evidence
 from cxrlab.learning import state
 from cxrlab.optimizers import OPTIMIZERS
 from cxrlab.progress import Progress
@@ -26,9 +27,37 @@ class Plain(nn.Module):
         return self.head(self.body(x).amax(dim=(2, 3)))
 
 
-def prepared(lab, wanted):
+class Wavering(Plain):
+    """`Plain` with a batch norm that sees what dropout left: its statistics are drawn, not only computed."""
+
+    def __init__(self, n_outputs):
+        super().__init__(n_outputs)
+        self.norm = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(8))
+
+    def forward(self, x):
+        return self.head(self.norm(self.body(x)).amax(dim=(2, 3)))
+
+
+class Placeless(Plain):
+    """`Plain` with a batch norm behind the pooling: one number of an image, as in deep networks of small images."""
+
+    def __init__(self, n_outputs):
+        super().__init__(n_outputs)
+        self.norm = nn.BatchNorm1d(8)
+
+    def forward(self, x):
+        return self.head(self.norm(self.body(x).amax(dim=(2, 3))))
+
+
+def masks(evidence):
+    """Some rows say nothing of some labels, so that labels have different numbers of known rows."""
+    evidence[::3, 1] = int(Evidence.NOT_ANNOTATED)
+    evidence[1::5, 2] = int(Evidence.NOT_ANNOTATED)
+
+
+def prepared(lab, wanted, group=None):
     """Return a training of `wanted`, ready for its first step."""
-    return state.prepare(wanted, lab, torch.device("cpu"), Progress())
+    return state.prepare(wanted, lab, torch.device("cpu"), Progress(), group)
 
 
 def put_in(going, net):

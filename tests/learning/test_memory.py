@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cxrlab import files
+from cxrlab.errors import BadRun
 from cxrlab.learning import devices, loop
 from tests import planted
 from tests.learning import plain
@@ -153,3 +154,23 @@ def test_a_pretraining_step_that_failed_follows_once(lab):
     assert failed.parts == 2 and len(failed.notes) == 1
     mine, theirs = failed.objective.state_dict(), clean.objective.state_dict()
     assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
+
+
+def test_parts_are_as_even_as_can_be(lab):
+    """Batch norm cannot see one image alone where a map has one place; a remainder of one would be such a part."""
+    planted.write_site(lab, "home", n=60)
+    going = plain.prepared(lab, planted.train_spec(training={"accumulate": 3, "precision": "fp32"}))
+    seen = []
+    plain.put_in(going, plain.Plain(3)).net.register_forward_pre_hook(
+        lambda _net, given: seen.append(len(given[0]))
+    )
+    loop._descend(going, *plain.batch(going, 7), 0)
+    assert seen == [3, 2, 2]
+
+
+def test_parts_too_small_for_batch_norm_are_one_sentence(lab):
+    planted.write_site(lab, "home", n=60)
+    going = plain.prepared(lab, planted.train_spec(training={"accumulate": 8, "precision": "fp32"}))
+    plain.put_in(going, plain.Placeless(3))
+    with pytest.raises(BadRun, match=r"batch norm sees one number of an image.* 8 parts .*fewer parts"):
+        loop.step(going, *plain.batch(going, 8), 0)
