@@ -17,20 +17,19 @@ from cxrlab.ui import cached, choose, marks, measured, run_costs, run_curves, ru
 from cxrlab.ui.figures import base
 
 SCORED = ("labels", "normal")
-ORACLE = (
-    "Choose by what happens at home. A run that is picked for what it does elsewhere was chosen with those sites' labels: "
-    "its numbers there are no longer a test."
-)
 
 
 def draw(run_ids: list[str]) -> None:
     """Draw several runs beside one another."""
     specs = {run_id: cached.run_spec(run_id) for run_id in run_ids}
+    names = standings.short_names({run_id: spec for run_id, spec in specs.items() if _has_network(spec)})
     marks.draw(site for run_id in run_ids for site in cached.scored_sites(run_id))
     st.subheader("What came out", anchor=False)
     _who_is_first(specs)
     base.table(
-        pd.DataFrame([outcome(run_id) for run_id in run_ids]).fillna("–"),
+        pd.DataFrame([{"name": names.get(run_id, run_id), **outcome(run_id)} for run_id in run_ids]).fillna(
+            "–"
+        ),
         "outcomes",
         alt="Outcome of the runs",
     )
@@ -77,13 +76,16 @@ def _who_is_first(specs: dict[str, Any]) -> None:
     over = report.seeds(measured.matrix(chosen, report.matrix.MACRO), groups)
     over = over[over["mean"].notna()].reset_index(drop=True)
     doubt = standings.seeds(over) if len(over) else ""
-    st.caption(" ".join(filter(None, (doubt, ORACLE if place.externals else ""))))
+    st.caption(" ".join(filter(None, (doubt, standings.ORACLE if place.externals else ""))))
+
+
+def _has_network(spec: Any) -> bool:
+    return spec.kind not in ("study", "sweep", "score")
 
 
 def _is_scored(run_id: str, spec: Any) -> bool:
-    return getattr(spec, "task", "labels") in SCORED and spec.kind not in ("study", "sweep", "score") and bool(
-        cached.scored_sites(run_id)
-    )  # fmt: skip
+    scored = _has_network(spec) and getattr(spec, "task", "labels") in SCORED
+    return scored and bool(cached.scored_sites(run_id))
 
 
 def outcome(run_id: str) -> dict[str, Any]:
@@ -121,6 +123,6 @@ def _side_by_side(differs: pd.DataFrame, specs: dict[str, Any]) -> None:
         figures.parallel(table, names),
         "side-by-side",
         data=table,
-        caption="One line a run, from what was set to what came out; darker: the better at the first AUROC.",
+        caption="One line a run, from what was set (above) to what came out (below); darker: better at the first AUROC.",
         alt=f"{words.count(len(table), 'run')} as lines over the fields in which they differ and their AUROC",
     )

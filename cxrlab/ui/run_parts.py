@@ -120,12 +120,12 @@ def _live_list() -> None:
             selection_mode="multi-row",
             alt="Runs of this lab with state and progress",
             column_config={
-                "run": st.column_config.TextColumn("Run", width=300),
-                "state": st.column_config.TextColumn("State", width="small"),
+                "run": st.column_config.TextColumn("Run", width=270),
+                "state": st.column_config.TextColumn("State", width=70),
                 "progress": st.column_config.ProgressColumn(
-                    "Progress", format="%.0f%%", min_value=0, max_value=100
+                    "Progress", format="%.0f%%", min_value=0, max_value=100, width=110
                 ),
-                "what": st.column_config.TextColumn("What it is", width="large"),
+                "what": st.column_config.TextColumn("What it is", width=330),
                 "number": st.column_config.TextColumn(
                     "Key number",
                     help="What its weights were chosen by, on home's validation rows: it ranks the epochs of one run. To compare "

@@ -12,6 +12,10 @@ import pandas as pd
 from cxrlab import studies
 from cxrlab.ui import cached, words
 
+ORACLE = (
+    "Choose by what happens at home. What is picked for how it does elsewhere was chosen with those sites' labels: its "
+    "numbers there are no longer a test."
+)
 SURE = 0.95  # share of draws from which a run is called first
 
 
@@ -32,6 +36,8 @@ def short_names(specs: dict[str, object]) -> dict[str, str]:
     for run_id, spec in specs.items():
         if spec.kind == "import":
             said[run_id] = f"{spec.name} (imported)"
+        elif spec.kind == "brought":
+            said[run_id] = f"{spec.name} (brought)"
         else:
             home = "+".join(spec.view.source) if len(homes) > 1 else ""
             seed = f"seed {spec.seed}" if len(seeds) > 1 else ""
@@ -177,3 +183,21 @@ def seeds(table: pd.DataFrame) -> str:
         f"{words.number(row['sd'], 3)} over {words.count(row['seeds'], 'seed')}; over patients the interval is "
         f"[{words.number(row['low'], 3)}, {words.number(row['high'], 3)}]."
     )
+
+
+def sweep(table: pd.DataFrame, found) -> str:
+    """Say which setting of a sweep leads at home, or that it cannot be told.
+
+    Args:
+        table: sweep_table.over_seeds with the column `said`.
+        found: report.sweep_lead.lead of it, not None.
+    """
+    one, two = table.loc[found.first], table.loc[found.second]
+    numbers = f"{words.number(one['home'], 3)} against {words.number(two['home'], 3)} of {two['said']}"
+    if found.is_clear:
+        return f"At home **{one['said']}** leads, {numbers}; training again moves their distance by about ± {words.number(found.moves, 3)}."
+    if words.is_known(found.moves):
+        why = f"training again moves their distance by about ± {words.number(found.moves, 3)}"
+    else:
+        why = "with one seed a setting, nothing says whether training again would turn the order"
+    return f"At home it cannot be told which setting is best: {one['said']} has {numbers}, and {why}."

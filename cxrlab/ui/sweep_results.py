@@ -10,9 +10,9 @@ import streamlit as st
 
 from cxrlab import files
 from cxrlab.paths import Lab
-from cxrlab.report import sweep_table
+from cxrlab.report import sweep_lead, sweep_table
 from cxrlab.sweeps import results
-from cxrlab.ui import cached, marks, words
+from cxrlab.ui import cached, marks, standings, words
 from cxrlab.ui.figures import base
 
 OVER_SEEDS, BY_RUN = "Over seeds", "By run"
@@ -28,8 +28,14 @@ def draw(run_id: str) -> None:
     table = sweep_table.over_seeds(by_run)
     if sweep_table.HOME not in table or not table[sweep_table.SEEDS].any():
         base.empty("no run has been scored at home yet.")
-    elif len(table) <= _most():
-        _figure(table, by_run, run_id)
+    else:
+        table["said"] = [_said(row, _settings(by_run)) for row in table.to_dict("records")]
+        if found := sweep_lead.lead(table):
+            st.markdown(standings.sweep(table, found))
+            st.caption(standings.ORACLE)
+        if len(table) <= _most():
+            _figure(table, by_run, run_id)
+        _side_by_side(table, by_run, run_id)
     how = st.segmented_control(
         "Table",
         [OVER_SEEDS, BY_RUN],
@@ -63,17 +69,40 @@ def _most() -> int:
 def _figure(table: pd.DataFrame, by_run: pd.DataFrame, run_id: str) -> None:
     from cxrlab.ui.figures import sweeps as figures
 
-    numbers = sweep_table.numbers_of(by_run)
-    setting = [name for name in by_run if name not in (*sweep_table.FACTS, *numbers)]
-    table["said"] = [_said(row, setting) for row in table.to_dict("records")]
     shown = table.dropna(subset=[sweep_table.HOME])
     n = int(by_run[sweep_table.HOME].notna().sum())
+    bars = "bars: sd over seeds" if (shown[sweep_table.SEEDS] > 1).any() else "one seed a setting, so no bars"
     base.show(
         figures.settings(shown),
         f"sweep-{run_id}-figure",
         data=table,
-        caption=f"{words.count(n, 'run')} of {len(by_run)}; home's test rows and all rows elsewhere; bars: sd over seeds.",
+        caption=f"{words.count(n, 'run')} of {len(by_run)}; home's test rows and all rows elsewhere; {bars}.",
         alt=f"AUROC at home and elsewhere of {words.count(len(shown), 'setting')}",
+    )
+
+
+def _settings(by_run: pd.DataFrame) -> list[str]:
+    """Return the columns that say what was varied."""
+    return [name for name in by_run if name not in (*sweep_table.FACTS, *sweep_table.numbers_of(by_run))]
+
+
+def _side_by_side(table: pd.DataFrame, by_run: pd.DataFrame, run_id: str) -> None:
+    """Draw the settings as lines over what was varied and what came out, where several fields were varied."""
+    from cxrlab.ui.figures import runs as figures
+
+    varied = [name for name in _settings(by_run) if name != results.ARM]
+    numbers = [name for name in sweep_table.numbers_of(by_run) if not name.startswith(sweep_table.GAP)]
+    shown = table.dropna(subset=[sweep_table.HOME]).reset_index(drop=True)
+    if len(varied) < 2 or len(varied) > figures.AXES or len(shown) < figures.LEAST:
+        return
+    drawn = shown[[*varied, *numbers]].assign(run=shown["said"])
+    base.show(
+        figures.parallel(drawn, {}),
+        f"sweep-{run_id}-side-by-side",
+        data=drawn,
+        caption="One line a setting, mean over its seeds, from what was set (above) to what came out (below): AUROC, mean over "
+        "labels; darker: better at home.",
+        alt=f"{words.count(len(shown), 'setting')} as lines over the fields that were varied and their AUROC",
     )
 
 

@@ -47,7 +47,9 @@ def curves(history: pd.DataFrame, value: str, title: str, names: dict[str, str])
 
 
 def parallel(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
-    """Draw a line a run over upright axes, one a column: numbers by their size, words in the order in which they come.
+    """Draw a line a run down over level axes, one a column: numbers by their size, words in the order in which they come.
+
+    Level, since values then have the figure's width to stand in, on a phone too.
 
     Args:
         table: run, then what differs (text), then numbers (float; NaN: the line has a hole there).
@@ -58,47 +60,46 @@ def parallel(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
     numbers = [name for name in columns if pd.api.types.is_float_dtype(table[name])]
     rank = table[numbers[0]].rank(pct=True).fillna(0) if numbers else pd.Series(1.0, table.index)
     figure = go.Figure()
+    for y, name in enumerate(columns):
+        figure.add_hline(y=y, line={"color": base.CHANCE, "width": 1}, layer="below")
+        figure.add_annotation(x=0, y=y, text=name.rpartition(".")[2] if "AUROC" not in name else name, showarrow=False,
+                              xanchor="left", yshift=11, xshift=2, font={"size": 12})  # fmt: skip
+        ends = [places[name].min(), places[name].max()]
+        for x, text in dict(zip(places[name], table[name].map(_short), strict=True)).items():
+            if pd.notna(x) and (name not in numbers or x in ends):
+                figure.add_annotation(
+                    x=x, y=y, text=text, showarrow=False, yshift=-11, font={"size": 11}, xanchor=_anchor(x)
+                )
     for k, row in table.iterrows():
         said = [_short(row[name]) for name in columns]
         figure.add_scatter(
-            x=list(range(len(columns))),
-            y=[places[name].loc[k] for name in columns],
+            x=[places[name].loc[k] for name in columns],
+            y=list(range(len(columns))),
             name=names.get(row["run"], row["run"]),
             mode="lines+markers",
             line={"color": words.ACCENT, "width": 2},
-            marker={"size": 6},
+            marker={"size": 7},
             opacity=0.25 + 0.75 * float(rank.loc[k]),
             customdata=[[name, one] for name, one in zip(columns, said, strict=True)],
             hovertemplate=f"{names.get(row['run'], row['run'])}<br>%{{customdata[0]}}: %{{customdata[1]}}<extra></extra>",
         )
-    for x, name in enumerate(columns):
-        figure.add_vline(x=x, line={"color": base.CHANCE, "width": 1}, layer="below")
-        shown = table[name].map(_short)
-        ends = (
-            places[name].isin([places[name].min(), places[name].max()])
-            if name in numbers
-            else places[name].notna()
-        )
-        for y, text in dict(zip(places[name][ends], shown[ends], strict=True)).items():
-            figure.add_annotation(
-                x=x, y=y, text=text, showarrow=False, xanchor="left", xshift=6, font={"size": 11}
-            )
-    heads = [name.replace("AUROC at ", "AUROC at<br>").rpartition(".")[2] for name in columns]
-    figure.update_xaxes(
-        tickvals=list(range(len(columns))), ticktext=heads, side="top", range=[-0.2, len(columns) - 0.4],
-        showgrid=False, fixedrange=True,
-    )  # fmt: skip
-    figure.update_yaxes(visible=False, range=[-0.06, 1.06], fixedrange=True)
-    return base.style(figure, height=300)
+    figure.update_xaxes(visible=False, range=[-0.02, 1.02], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[len(columns) - 0.5, -0.6], fixedrange=True)
+    return base.style(figure, height=40 + 62 * len(columns))
+
+
+def _anchor(x: float) -> str:
+    return "left" if x < 0.2 else "right" if x > 0.8 else "center"
 
 
 def _places(column: pd.Series) -> pd.Series:
-    """Return where each value stands on its axis, 0 to 1."""
+    """Return where each value stands on its axis, up to 1."""
     values = pd.to_numeric(column, errors="coerce")
     if values.isna().all() or (values.isna() & column.astype(bool) & column.notna()).any():
         values = pd.Series(pd.factorize(column.astype(str))[0], column.index, dtype=float)
     low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else values * 0 + 0.5
+    # The first quarter is the title's.
+    return 0.25 + 0.75 * (values - low) / (high - low) if high > low else values * 0 + 0.6
 
 
 def _short(value: object) -> str:
