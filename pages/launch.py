@@ -20,13 +20,12 @@ with frame.page("Launch", "What shall we run?"):
     else:
         form, stays = st.columns([5, 3], gap="large")
         with form:
-            kinds = [launching.NETWORK, launching.SWEEP]
+            kinds = [launching.STUDY, launching.QUESTION, launching.NETWORK, launching.SWEEP]
             if rerun:
                 st.button(
                     "Start from a preset instead", on_click=forget_rerun, key="forget", icon=":material/undo:"
                 )
-            else:
-                kinds = [launching.STUDY, launching.QUESTION, *kinds]
+                kinds = launching.kinds_of(rerun)
             what = st.segmented_control(
                 "What",
                 kinds,
@@ -38,11 +37,11 @@ with frame.page("Launch", "What shall we run?"):
             )
             base = None
             if what == launching.STUDY:
-                wish = launching.study_form(sites)
+                wish, base = launching.study_form(sites, rerun)
             elif what == launching.QUESTION:
                 wish = question_form.draw(sites)
             elif what == launching.SWEEP:
-                wish = sweep_form.draw(sites, rerun)
+                wish, base = sweep_form.draw(sites, rerun)
             else:
                 wish, base = launching.network_form(sites, rerun)
         with stays, st.container(border=True, key="stays"):

@@ -5,6 +5,7 @@ Out:   plain values that spec.build checks.
 Never: what a field means; a default of its own.
 """
 
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, get_args, get_origin
@@ -108,11 +109,11 @@ def _plug_in(
         st.caption(choice.sentence + (f" :orange[{choice.warn}]" if choice.warn else ""))
     if inside:
         given = dict(values.get(inside) or {}) if chosen == start else {}
-        said[inside] = _own_options(choice, given, f"{key}.{name}") if choice is not None else given
+        said[inside] = own_options(choice, given, f"{key}.{name}") if choice is not None else given
     return said
 
 
-def _own_options(choice: Choice, given: dict[str, Any], key: str) -> dict[str, Any]:
+def own_options(choice: Choice, given: dict[str, Any], key: str) -> dict[str, Any]:
     """Draw a plug-in's own options in a popover; return those that differ from its defaults."""
     if not choice.options.model_fields:
         return {}
@@ -133,6 +134,26 @@ def _own_options(choice: Choice, given: dict[str, Any], key: str) -> dict[str, A
 def is_advanced(info: FieldInfo) -> bool:
     """Return whether a field is folded away."""
     return bool((info.json_schema_extra or {}).get("advanced"))
+
+
+def must_name(info: FieldInfo) -> bool:
+    """Return whether a field names things and must name at least one."""
+    return any(isinstance(rule, annotated_types.MinLen) and rule.min_length > 0 for rule in info.metadata)
+
+
+def titled(sentence: str, groups: dict[str, type[BaseModel]]) -> str:
+    """Return a sentence with dotted fields replaced by what the form calls them.
+
+    >>> from cxrlab import spec
+    >>> titled("leave strategy.heads at 'shared'.", {"strategy": spec.StrategySpec})
+    "leave 'Heads' at 'shared'."
+    """
+
+    def named(match: re.Match[str]) -> str:
+        fields = groups[match[1]].model_fields
+        return f"'{label_of(match[2], fields[match[2]])}'" if match[2] in fields else match[0]
+
+    return re.sub(rf"\b({'|'.join(groups)})\.(\w+)(?!\.?\w)", named, sentence)
 
 
 def default_of(info: FieldInfo) -> Any:

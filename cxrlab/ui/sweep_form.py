@@ -17,50 +17,103 @@ from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.paths import Lab
 from cxrlab.sweeps import expand, plan, values
 from cxrlab.sweeps.expand import Expansion
-from cxrlab.ui import cached, forms, launching
+from cxrlab.ui import cached, forms, launching, words
 from cxrlab.ui.will_run import Wish
 
 HOW = {"grid": "Grid", "list": "In step"}
 SEEDS = specs.SweepSpec.model_fields["seeds"]
 
 
-def draw(sites: list[str], rerun: str = "") -> Wish:
-    """Draw the sweep builder above the form of what all runs have in common; return what they say."""
+def draw(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] | None]:
+    """Draw the sweep builder above the form of what all runs have in common.
+
+    Returns:
+        What they say, and the fields of the sweep that a rerun began with; None where it began with none.
+    """
+    known = cached.run_spec(rerun) if rerun else None
+    known = known if known is not None and known.kind == "sweep" else None
+    key = f"sweep-{rerun}" if known else "sweep"
     with st.container(border=True, key="group-sweep"):
         st.markdown("**What is varied**", help="Each value is a run of its own; all else is as below.")
-        name = st.text_input("Name", "sweep", key="sweep-name", persist_state="session",
+        name = st.text_input("Name", known.name if known else "sweep", key=f"{key}-name", persist_state="session",
                              help=specs.SweepSpec.model_fields["name"].description)  # fmt: skip
-        axes, wrong = _axes()
+        arms = _arms(known, key) if known and known.arms else ()
+        axes, wrong = _axes(key, known)
         left, right = st.columns([2, 3])
         with left:
-            seeds = st.text_input("Seeds", "0", key="sweep-seeds", persist_state="session",
+            start = ", ".join(map(str, known.seeds)) if known else "0"
+            seeds = st.text_input("Seeds", start, key=f"{key}-seeds", persist_state="session",
                                   help=f"{SEEDS.description} Write 0, 1, 2 or 0..4.")  # fmt: skip
         with right:
-            how = st.segmented_control("Combined", list(HOW), default="grid", required=True, key="sweep-how",
-                                       format_func=HOW.get, persist_state="session",
+            how = st.segmented_control("Combined", list(HOW), default=known.how if known else "grid", required=True,
+                                       key=f"{key}-how", format_func=HOW.get, persist_state="session",
                                        help="Grid: every value with every other. In step: the first of each field, "
                                        "then the second of each.")  # fmt: skip
-        skip = st.toggle("Leave out what cannot be", key="sweep-skip", persist_state="session",
-                         help=specs.SweepSpec.model_fields["skip_invalid"].description)  # fmt: skip
+        skip = st.toggle("Leave out what cannot be", value=bool(known and known.skip_invalid), key=f"{key}-skip",
+                         persist_state="session", help=specs.SweepSpec.model_fields["skip_invalid"].description)  # fmt: skip
     with st.expander("What all runs have in common", icon=":material/tune:"):
-        fields, _ = launching.network_fields(sites, rerun)
-    if wrong:
-        return Wish(problem=wrong)
+        fields, start_fields = launching.network_fields(sites, rerun)
+    began = {**known.model_dump(mode="json"), "data": {}} if known else None
+    if wrong := wrong or launching.unsaid(fields):
+        return Wish(problem=wrong), began
     try:
+        more = {"arms": arms, "title": known.title, "question": known.question} if known else {}
         made = specs.build(
             {
                 "kind": "sweep",
                 "name": name,
                 "how": how,
-                "base": _plain(fields, axes),
+                "base": _changed(known.base, start_fields, fields) if known else _plain(fields, axes),
                 "axes": axes,
                 "seeds": values.parse(seeds, specs.TrainSpec.model_fields["seed"]),
                 "skip_invalid": skip,
+                **more,
             }
         )
     except CxrlabError as error:
-        return Wish(problem=str(error))
-    return wish_of(made)
+        return Wish(problem=_worded(str(error))), began
+    return wish_of(made), began
+
+
+def _arms(known: specs.SweepSpec, key: str) -> tuple[dict[str, Any], ...]:
+    """Draw which arms of a sweep are kept; what each sets stays as it was."""
+    of = {arm.name: arm for arm in known.arms}
+    kept = st.multiselect("Arms", list(of), default=list(of), key=f"{key}-arms", persist_state="session",
+                          help="Each sets its own fields over what all runs have in common.")  # fmt: skip
+    return tuple(arm.model_dump(mode="json") for name, arm in of.items() if name in kept)
+
+
+def _changed(base: dict[str, Any], start: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return a sweep's base with what a person changed in the form, and nothing else: left alone, it is the same sweep."""
+    changed = copy.deepcopy(base)
+    start, now = json.loads(json.dumps(start)), json.loads(json.dumps(now))
+    for path, value in _leaves(now):
+        if value != _at(start, path):
+            expand.put(changed, ".".join(path), value)
+    return changed
+
+
+def _leaves(fields: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Return (path, value) of every field; a table of options is one value."""
+    found = []
+    for name, value in fields.items():
+        if name in ("data", "seed", "kind"):
+            continue
+        is_group = isinstance(value, dict) and name in ("view", "model", "training", "strategy", "preprocess")
+        found += _leaves(value, (*path, name)) if is_group else [((*path, name), value)]
+    return found
+
+
+def _at(fields: dict[str, Any], path: tuple[str, ...]) -> Any:
+    for name in path:
+        fields = fields.get(name, {}) if isinstance(fields, dict) else {}
+    return fields
+
+
+def _worded(problem: str) -> str:
+    """Return a problem in the words of this form."""
+    problem = problem.replace("with --skip-invalid", "by the switch 'Leave out what cannot be'")
+    return forms.titled(problem, launching.GROUPS)
 
 
 def wish_of(made: specs.SweepSpec, command: str = "") -> Wish:
@@ -69,9 +122,7 @@ def wish_of(made: specs.SweepSpec, command: str = "") -> Wish:
         found = _outline(made, made.model_dump_json(), cached.store_stamps(tuple(Lab.here().sites())))
         expand.refuse(found, skip_invalid=made.skip_invalid)
     except CxrlabError as error:
-        return Wish(
-            problem=str(error).replace("with --skip-invalid", "by the switch 'Leave out what cannot be'")
-        )
+        return Wish(problem=_worded(str(error)))
     return Wish(made, runs=tuple(found.specs), found=found, command=command)
 
 
@@ -80,24 +131,28 @@ def _outline(_made: specs.SweepSpec, of: str, stores: tuple[cached.Stamp, ...]) 
     return plan.outline(Lab.here(), _made, wait=False)
 
 
-def _axes() -> tuple[dict[str, tuple[Any, ...]], str]:
+def _axes(key: str, start: specs.SweepSpec | None) -> tuple[dict[str, tuple[Any, ...]], str]:
     """Draw which fields are varied and over what; return field → values, and the first sentence of what is wrong."""
     known = values.fields()
     chosen = st.multiselect(
         "Fields",
         list(known),
-        default=["training.learning_rate"],
+        default=[path for path in start.axes if path in known] if start else ["training.learning_rate"],
         format_func=lambda path: _named(path, known[path]),
-        key="sweep-fields",
+        key=f"{key}-fields",
         persist_state="session",
         help="Any field of a run. Sites are chosen below.",
     )
-    axes, wrong = {}, ""
+    # Fields that no form varies (tables of shares, sites) stay as they were.
+    axes = {path: some for path, some in start.axes.items() if path not in known} if start else {}
+    wrong = ""
+    if axes:
+        st.caption(f"Varied as before: {words.listing(list(axes))}.")
     if chosen:
         st.caption(f"Values: {values.HINT}.")
     for path in chosen:
         try:
-            axes[path] = _values(path, known[path])
+            axes[path] = _values(path, known[path], key, start.axes.get(path, ()) if start else ())
         except BadSpec as error:
             wrong = wrong or f"{_named(path, known[path])}: {error}"
     return axes, wrong
@@ -108,15 +163,17 @@ def _named(path: str, info: FieldInfo) -> str:
     return f"{group}: {forms.label_of(path.rpartition('.')[2], info)}"
 
 
-def _values(path: str, info: FieldInfo) -> tuple[Any, ...]:
-    label, key = _named(path, info), f"sweep-of-{path}"
+def _values(path: str, info: FieldInfo, key: str, start: tuple[Any, ...]) -> tuple[Any, ...]:
+    label, key = _named(path, info), f"{key}-of-{path}"
     room, few = forms.room_of(info), values.options_of(info)
     if room is not None or few is not None:
         options = few if few is not None else list(room)
         named = {name: choice.title for name, choice in room.items()} if room is not None else {}
+        options = list(dict.fromkeys([*options, *start]))
         said = st.multiselect(
             label,
             options,
+            default=list(start),
             format_func=lambda one: str(named.get(one, one)),
             accept_new_options=path == "model.name",
             help=info.description,
@@ -127,8 +184,10 @@ def _values(path: str, info: FieldInfo) -> tuple[Any, ...]:
             raise BadSpec("no value was chosen.")
         return tuple(said)
     default = forms.default_of(info)
-    start = f"{default:g}" if isinstance(default, int | float) else str(default or "")
-    text = st.text_input(label, start, help=f"{info.description or ''} Write {values.HINT}.", key=key,
+    if not start:
+        start = (default,) if default is not None else ()
+    shown = ", ".join(f"{one:g}" if isinstance(one, int | float) else str(one) for one in start)
+    text = st.text_input(label, shown, help=f"{info.description or ''} Write {values.HINT}.", key=key,
                          persist_state="session")  # fmt: skip
     return values.parse(text, info)
 

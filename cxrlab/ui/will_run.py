@@ -6,6 +6,7 @@ Never: what a field means; estimates of its own.
 """
 
 import json
+import os
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,9 @@ from cxrlab.facts.estimate import Estimate, estimate
 from cxrlab.paths import Lab
 from cxrlab.sweeps import expand, shelf
 from cxrlab.sweeps.expand import Cell, Expansion
-from cxrlab.ui import cached, choose, frame, words
+from cxrlab.ui import cached, choose, frame, marks, words
 
+END = "END"  # of the file within the command
 SHOWN = 12  # runs of a sweep, by name
 
 
@@ -64,7 +66,9 @@ def differences(base: dict[str, Any], made: Any) -> list[tuple[str, str, str]]:
 
 
 def _short(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(str(one.get("name", one)) if isinstance(one, dict) else str(one) for one in value)
+    return str(value)
 
 
 def draw(wish: Wish, base: dict[str, Any] | None) -> None:
@@ -90,6 +94,7 @@ def draw(wish: Wish, base: dict[str, Any] | None) -> None:
         st.warning(f"Left out: {sentence}", icon=":material/info:")
     for sentence in dict.fromkeys(odd for run in wish.runs for odd in fitting.oddities(run)):
         st.warning(sentence, icon=":material/info:")
+    marks.draw(site for run in wish.runs for site in (*run.view.source, *run.view.external))
     if base is not None:
         _draw_differences(differences(base, wish.spec))
     _start(wish)
@@ -158,20 +163,48 @@ def _already(made: Any) -> str:
     return cached.status(whole.run_id).state if there.spec.exists() else ""
 
 
+def command_of(made: Any, file: str) -> str:
+    """Return the line that starts the same; where it names `file`, that file must hold the spec."""
+    if made.kind == "study":
+        external = f" --external {' '.join(map(shlex.quote, made.external))}" if made.external else ""
+        return (
+            f"python -m cxrlab study --source {shlex.quote(made.source)}{external} --preset {made.preset} --seed {made.seed}"
+            + " --allow-overlap" * made.allow_overlap
+        )
+    return f"python -m cxrlab {'sweep' if made.kind == 'sweep' else 'run'} {shlex.quote(file)}"
+
+
+def script_of(made: Any, file: str, command: str = "") -> str:
+    """Return what does the same when it is pasted into a shell in this folder: the file, where one is needed, and the line.
+
+    Args:
+        made: the spec.
+        file: what its file is called.
+        command: a line that needs no file, where there is one.
+    """
+    # The shell may know of another lab, or of none.
+    home = f"CXRLAB_HOME={shlex.quote(str(Lab.here().root))} " if os.environ.get("CXRLAB_HOME") else ""
+    if command or (made.kind == "study" and made.preset in ("quick", "full")):
+        return home + (command or command_of(made, file))
+    line = f"python -m cxrlab run {shlex.quote(file)}" if made.kind == "study" else command_of(made, file)
+    return f"cat > {shlex.quote(file)} <<'{END}'\n{text_of(made)}\n{END}\n{home}{line}"
+
+
+def text_of(made: Any) -> str:
+    """Return a spec as the file that a command reads."""
+    return json.dumps(made.model_dump(mode="json"), indent=1)
+
+
 def _as_command(wish: Wish) -> None:
-    made, name = wish.spec, "spec.json"
+    made = wish.spec
+    name = f"{made.name}.json" if made.kind == "sweep" else "spec.json"
     with st.expander("The same as a command"):
-        if made.kind == "study":
-            external = f" --external {' '.join(made.external)}" if made.external else ""
-            line = f"python -m cxrlab study --source {made.source}{external} --preset {made.preset} --seed {made.seed}"
-            line += " --allow-overlap" * made.allow_overlap
-        elif made.kind == "sweep":
-            name = f"{made.name}.json"
-            line = f"python -m cxrlab sweep {shlex.quote(name)}"
-        else:
-            line = "python -m cxrlab run spec.json"
-        st.code(wish.command or line, language="bash", wrap_lines=True)
-        text = json.dumps(made.model_dump(mode="json"), indent=1)
-        st.caption(name if not wish.command else f"Or, with {name} saved: `{line}`")
-        st.code(text, language="json", height=260)
-        st.download_button(f"Save {name}", text, name, "application/json", key="spec-json", on_click="ignore")
+        st.caption(
+            "Copy it whole into a shell, in the folder of cxrlab: it starts the same, under the same name."
+        )
+        st.code(script_of(made, name, wish.command), language="bash", height=260, wrap_lines=True)
+        line = f"python -m cxrlab run {name}"
+        st.caption(f"Elsewhere: save the file, then `{line}`.")
+        st.download_button(
+            f"Save {name}", text_of(made), name, "application/json", key="spec-json", on_click="ignore"
+        )
