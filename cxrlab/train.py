@@ -90,7 +90,8 @@ def _fit(
     if last is not None and last.spec_digest != spec.digest(run_spec):
         raise BadRun(f"{run.last} belongs to another spec; remove it to train this one from the start.")
     forked = torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
-    with forked, devices.threads(last.threads if last else torch.get_num_threads()):
+    again = last is not None and last.processes == group.size  # else there is nothing to be equal to
+    with forked, devices.threads(last.threads if again else torch.get_num_threads()):
         forget_peak(where)
         going = prepare(run_spec, lab, where, progress, group)
         going.frozen = partial(_freeze, going)

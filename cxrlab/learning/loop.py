@@ -52,16 +52,20 @@ def walk(going: Training, run: RunPaths, progress: Progress, save_every: float) 
     total = wanted.epochs * going.steps
     begin = going.epoch * going.steps + going.step
     going.group.agree(going.net.state_dict().values())
+
+    def is_due() -> bool:  # in all processes at once, and by the first one's clock
+        return going.group.any(going.group.leads and time.monotonic() - saved >= save_every)
+
     progress.stage("train", of=total - begin)
     while going.epoch < wanted.epochs and not is_stale(going):
         start = time.monotonic()
         freeze_layers(going)
         for _ in steps_of_epoch(going):
             progress.step(going.epoch * going.steps + going.step - begin)
-            if going.group.leads and time.monotonic() - saved >= save_every:
+            if is_due():
                 _check_finite(going, run, "loss", float(going.loss_sum))
                 going.seconds += time.monotonic() - start
-                checkpoint.write_last(run.last, state_of(going))
+                _keep(going, run)
                 start = saved = time.monotonic()
         devices.synchronize(going.device)
         loss = float(going.loss_sum) / going.steps
@@ -74,9 +78,15 @@ def walk(going: Training, run: RunPaths, progress: Progress, save_every: float) 
             going.judging_seconds += time.monotonic() - looks
             close_epoch(going, loss, value)
         progress.step(going.epoch * going.steps - begin, **going.history[-1])
-        if going.group.leads and time.monotonic() - saved >= save_every:
-            checkpoint.write_last(run.last, state_of(going))
+        if is_due():
+            _keep(going, run)
             saved = time.monotonic()
+
+
+def _keep(going: Training, run: RunPaths) -> None:
+    state = state_of(going)
+    if going.group.leads:
+        checkpoint.write_last(run.last, state)
 
 
 def steps_of_epoch(going: Training) -> Iterator[None]:

@@ -15,7 +15,7 @@ caller's command line anew. What is left are two collectives.
 
 import datetime
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -79,6 +79,10 @@ class Group:
     def agree(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every process the first one's tensors, in place."""
 
+    def others(self, tensors: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        """Return, in the first process, what each of the others has by these names, rank by rank; in others nothing."""
+        return []
+
     @contextmanager
     def first_goes_first(self) -> Iterator[None]:
         """Run a block in the first process, then in the others: what it made lies there for them."""
@@ -123,6 +127,17 @@ class Joined(Group):
             held = tensor.detach().contiguous()  # a collective takes no channels-last
             dist.broadcast(held, 0)
             tensor.detach().copy_(held)
+
+    def others(self, tensors: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        """Return, in the first process, what each of the others has by these names, rank by rank; in others nothing."""
+        found: list[dict[str, torch.Tensor]] = [{} for _ in range(self.size)]
+        for name, tensor in tensors.items():
+            mine = tensor.detach().cpu().contiguous()
+            theirs = [torch.empty_like(mine) for _ in found] if self.leads else None
+            dist.gather(mine, theirs, dst=0)
+            for its, one in zip(found, theirs or (), strict=False):
+                its[name] = one
+        return found[1:] if self.leads else []
 
     @contextmanager
     def first_goes_first(self) -> Iterator[None]:

@@ -76,8 +76,8 @@ def launch(
                 child.kill()
             child.wait()
             child.stdin.close()
-    if ended is not None:
-        raise _reason(store, n, *ended)
+    if any(ended) or None in ended:
+        raise _reason(store, ended)
 
 
 def _start(rank: int, told: dict[str, Any]) -> subprocess.Popen:
@@ -94,35 +94,37 @@ def _start(rank: int, told: dict[str, Any]) -> subprocess.Popen:
     return child
 
 
-def _watch(children: Sequence[subprocess.Popen]) -> tuple[int, int] | None:
-    """Wait until all are over; return rank and exit status of the first that failed, None when none did."""
-    first: tuple[int, int] | None = None
+def _watch(children: Sequence[subprocess.Popen]) -> list[int | None]:
+    """Wait until all are over, or one has failed and the others had their time; return exit statuses, None: at work."""
     until = float("inf")
-    while any(child.poll() is None for child in children) and time.monotonic() < until:
-        if first is None:
-            first = next(
-                ((i, child.returncode) for i, child in enumerate(children) if child.returncode), None
-            )
-            until = float("inf") if first is None else time.monotonic() + GRACE
+    while None in (ended := [child.poll() for child in children]) and time.monotonic() < until:
+        if any(ended) and until == float("inf"):
+            until = time.monotonic() + GRACE
         time.sleep(POLL)
-    if first is None:
-        first = next(((i, child.returncode) for i, child in enumerate(children) if child.returncode), None)
-    return first
+    return ended
 
 
-def _reason(store: dist.Store, n: int, rank: int, status: int) -> errors.CxrlabError:
-    """Return what the processes said to people, the lowest rank's word before the others'; else how one of them ended."""
-    words = {each: json.loads(store.get(_words(each))) for each in range(n) if store.check([_words(each)])}
-    for kind, said in words.values():
+def _reason(store: dist.Store, ended: Sequence[int | None]) -> errors.CxrlabError:
+    """Return what the processes said to people, the lowest rank's word before the others'; else how the first ended.
+
+    One that was killed is the first: the others fail a moment later, for want of it. Else it is who spoke first.
+    """
+    words = {
+        rank: json.loads(store.get(_words(rank))) for rank in range(len(ended)) if store.check([_words(rank)])
+    }
+    for kind, said, _ in words.values():
         if kind:
             return getattr(errors, kind)(said)
-    if status < 0:
-        how = f"was killed by {signal.Signals(-status).name}"
+    failed = [rank for rank, status in enumerate(ended) if status]
+    silent = ["", "without a word", len(ended) + 1]
+    rank = min(failed, key=lambda one: (ended[one] > 0, words.get(one, silent)[2]))
+    if ended[rank] < 0:
+        how = f"was killed by {signal.Signals(-ended[rank]).name}"
         remedy = "memory may have run out. Resume the run, or set CXRLAB_PROCESSES to fewer."
     else:
-        how = f"failed ({words.get(rank, ('', 'without a word'))[1]})"
+        how = f"failed ({words.get(rank, silent)[1]})"
         remedy = "the log says where. Mend that and resume the run."
-    return BadRun(f"process {rank + 1} of the {n} that train this run {how}; {remedy}")
+    return BadRun(f"process {rank + 1} of the {len(ended)} that train this run {how}; {remedy}")
 
 
 def _words(rank: int) -> str:
@@ -156,7 +158,7 @@ def main() -> int:
         if not ours:
             traceback.print_exc()
         words = [type(error).__name__, str(error)] if ours else ["", f"{type(error).__name__}: {error}"]
-        store.set(_words(rank), json.dumps(words))
+        store.set(_words(rank), json.dumps([*words, store.add("wrong", 1)]))
         return 1
     return 0
 

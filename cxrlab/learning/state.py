@@ -19,7 +19,7 @@ from cxrlab.checkpoint import Checkpoint, Last, Selection
 from cxrlab.choices.networks import IMAGENET_GREY
 from cxrlab.errors import BadRun, BadSpec
 from cxrlab.learning import cohort, devices, feeds, hierarchy, moco, objectives, starting
-from cxrlab.learning.parallel import Group
+from cxrlab.learning.parallel import FEWEST, Group
 from cxrlab.learning.undo import Undo
 from cxrlab.losses.masked_bce import positive_weight
 from cxrlab.models import MODELS
@@ -100,6 +100,7 @@ def prepare(
             f"the network {plug_in.name!r} does not do the task {run_spec.task!r}; it does: {', '.join(plug_in.tasks)}."
         )
     rows = cohort.build(run_spec, lab)
+    _check_shares(run_spec, rows, group)
     latents_of = run_spec.model.latents_of
     encoder = feeds.encoder_of(lab, latents_of, device) if latents_of else None
     px = encoder.made.input.image_px if encoder else run_spec.view.image_px
@@ -179,6 +180,16 @@ def prepare(
     )
 
 
+def _check_shares(run_spec: TrainSpec, rows: cohort.Cohort, group: Group) -> None:
+    """Raise BadSpec where a process would see less of a batch than batch norm needs."""
+    n = min(run_spec.training.batch, len(rows.train))
+    if n < FEWEST * group.size:
+        raise BadSpec(
+            f"{' + '.join(run_spec.view.source)} gives a step of {n} images, too few for {group.size} processes; set CXRLAB_PROCESSES to "
+            f"{n // FEWEST} or fewer."
+        )
+
+
 def _budget_notes(rows: cohort.Cohort, run_spec: TrainSpec) -> list[str]:
     """Return what a label budget came to: patients come whole, so it is rarely met to the image."""
     if not run_spec.strategy.images:
@@ -240,11 +251,19 @@ def _input_spec(
 
 
 def state_of(going: Training) -> Last:
-    """Return what must be kept to go on from here; tensors are shared, not copied."""
+    """Return what must be kept to go on from here; tensors are shared, not copied.
+
+    Every process of a training calls it, and the first one's is whole: what a loss remembers of its rows, each process
+    remembers of its share. Weights are the same in all, and only the first one's batch norm is ever judged by.
+    """
     tensors = {f"net.{name}": t for name, t in going.net.state_dict().items()}
     tensors |= {f"best.{name}": t for name, t in going.best_tensors.items()}
     tensors |= {f"objective.{name}": t for name, t in going.objective.state_dict().items()}
     tensors |= {f"optimizer.{name}": t for name, t in going.driver.tensors().items()}
+    follows = dict(going.objective.named_parameters())
+    own = {name: t for name, t in going.objective.state_dict().items() if name not in follows}
+    for rank, its in enumerate(going.group.others(own), start=1):
+        tensors |= {f"objective@{rank}.{name}": t for name, t in its.items()}
     return Last(
         spec_digest=spec.digest(going.spec),
         precision=going.precision,
@@ -274,7 +293,7 @@ def restore(going: Training, last: Last) -> None:
 
     try:
         going.net.load_state_dict(under("net."))
-        going.objective.load_state_dict(under("objective."))
+        going.objective.load_state_dict(under("objective.") | under(f"objective@{going.group.rank}."))
     except RuntimeError as error:
         raise BadRun(
             "last.ckpt does not fit the run's network; remove it to train from the start."
@@ -291,5 +310,5 @@ def restore(going: Training, last: Last) -> None:
     if last.processes != going.group.size:
         going.notes.append(
             f"{last.processes} processes trained until epoch {last.epoch + 1}, {going.group.size} from there: equal to an "
-            "uninterrupted run but for rounding and the shares that batch norm saw"
+            "uninterrupted run but for rounding, dropout, and the shares that batch norm and losses over pairs saw"
         )
