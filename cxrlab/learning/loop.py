@@ -20,7 +20,7 @@ from cxrlab import checkpoint, files
 from cxrlab.checkpoint import Selection
 from cxrlab.errors import BadRun
 from cxrlab.learning import devices, judging
-from cxrlab.learning.starting import lies_in
+from cxrlab.learning.moving import freeze_layers, still
 from cxrlab.learning.state import Training, state_of
 from cxrlab.learning.undo import Undo
 from cxrlab.optimizers.schedules import SCHEDULES
@@ -325,28 +325,3 @@ def _check_finite(going: Training, run: RunPaths, what: str, value: float) -> No
         f"the {what} became {value} in epoch {going.epoch + 1}; lower the learning rate "
         f"({going.spec.training.learning_rate:g}) or clip the gradients, and start a new run.{kept}"
     )
-
-
-def freeze_layers(going: Training) -> None:
-    """Let move what the strategy says, in this epoch."""
-    if going.parts_of is None:
-        return
-    moves = _moves(going)
-    for name, parameter in going.net.named_parameters():
-        parameter.requires_grad_(lies_in(name, moves))
-
-
-def still(going: Training) -> None:
-    """Keep the batch norm of frozen layers as it is: its statistics belong to what was learnt before."""
-    if going.parts_of is None:
-        return
-    moves = _moves(going)
-    for name, module in going.net.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not lies_in(name, moves):
-            module.eval()
-
-
-def _moves(going: Training) -> tuple[str, ...]:
-    """Return the names of what moves in this epoch."""
-    how = going.spec.strategy
-    return going.parts_of.trained("head" if going.epoch < how.head_epochs else how.layers)
