@@ -218,7 +218,10 @@ def _write(
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     meta = {"format": kind, "version": version, "tensors": _names(tensors), "head": head}
     with files.whole(path) as part:
-        save_file(tensors, part, metadata={"cxrlab": json.dumps(meta, allow_nan=False)})
+        try:
+            save_file(tensors, part, metadata={"cxrlab": json.dumps(meta, allow_nan=False)})
+        except SafetensorError as error:  # of no family; files.whole knows a full disk by the system's words
+            raise OSError(f"{path} could not be written ({error})") from error
 
 
 def _read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

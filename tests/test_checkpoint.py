@@ -1,7 +1,10 @@
 """A checkpoint is read whole or refused; nothing in it can run."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,8 @@ from cxrlab.errors import BadRun, MissingInput
 from cxrlab.inputs import InputSpec
 from cxrlab.models.base import Loaded, build
 from tests import planted
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -174,3 +179,35 @@ def test_a_head_of_an_unknown_kind_or_another_width_is_refused(tmp_path, made):
         checkpoint.read(path)
     with pytest.raises(BadRun, match="does not fit its network"):
         checkpoint.network(replace(made, head="three-way"), torch.device("cpu"))
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import torch
+from cxrlab import checkpoint
+from cxrlab.errors import NoSpace
+
+path = Path(sys.argv[1])
+state = checkpoint.Last("d" * 64, "fp32", 1, 0, 1, 0.5, None, [], 1.0, {})
+state.tensors = {"net.a": torch.ones(10)}
+checkpoint.write_last(path, state)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+state.tensors = {"net.a": torch.zeros(100_000)}
+try:
+    checkpoint.write_last(path, state)
+except NoSpace as error:
+    print(error)
+"""
+
+
+def test_where_there_is_no_room_the_state_before_stays_and_a_sentence_says_so(tmp_path):
+    """The file's own library says it in an error of its own kind."""
+    path = tmp_path / "last.ckpt"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stdout.startswith("the largest file size allowed here was reached"), done.stderr[-500:]
+    assert f"while writing {path}; nothing was written under that name" in done.stdout
+    assert torch.equal(checkpoint.read_last(path).tensors["net.a"], torch.ones(10))
+    assert [one.name for one in tmp_path.iterdir()] == ["last.ckpt"]
