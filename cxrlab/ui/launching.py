@@ -17,7 +17,7 @@ from cxrlab.facts.estimate import estimate
 from cxrlab.jobs import request
 from cxrlab.paths import Lab
 from cxrlab.sweeps import expand
-from cxrlab.ui import augment_preview, cached, choose, forms, words
+from cxrlab.ui import augment_preview, cached, choose, forms, newcomers, words
 from cxrlab.ui.will_run import Wish, cost_line, n_images
 
 OVERLAP = "allow_overlap"
@@ -98,14 +98,15 @@ def study_form(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] 
         # A demo study draws its sites; they are here now.
         base = {**start, "make": "", "data": {}}
         st.info(f"Filled in from `{rerun}`. What you change is listed beside the start button.")
-    homes = list(choose.homes(choose.train_runs()))
-    first = next((site for site in [start.get("source"), *homes] if site in sites), sites[0])
+    first = start["source"] if start.get("source") in sites else newcomers.first_home(sites)
     home = st.selectbox("Home site", sites, index=sites.index(first), key=f"{key}-home", persist_state="session",
                         help="The only site that training sees.")  # fmt: skip
     others = [site for site in sites if site != home]
-    chosen = [site for site in start["external"] if site in others] if rerun else others
+    chosen = [site for site in start["external"] if site in others] if rerun else newcomers.of(home, others)
     external = st.multiselect("External sites", others, default=chosen, key=f"{key}-external-{home}",
                               persist_state="session", help="The frozen models are scored there.")  # fmt: skip
+    if not rerun:
+        newcomers.say_known(home, sites)
     sizes = [size for size in SIZES if size in ("quick", "full", start.get("preset"))]
     preset = st.radio(
         "Preset",
@@ -153,13 +154,10 @@ def base_fields(task: str, size: str, sites: list[str], rerun: str) -> dict[str,
         if known.kind == "sweep":
             return {**expand.expand(known).cells[0].spec.model_dump(mode="json"), "data": {}}
         return {**known.model_dump(mode="json"), "data": {}}
-    homes = list(choose.homes(choose.train_runs()))
-    home = next((site for site in homes if site in sites), sites[0])
+    home = newcomers.first_home(sites)
     fields = presets.training(size, task)
     labels = cached.learnable(home) or cached.store(home).header.labels
-    others = (
-        [] if task == presets.PRETRAINING else [site for site in sites if site != home]
-    )  # it is not scored
+    others = [] if task == presets.PRETRAINING else newcomers.of(home, sites)  # it is not scored
     view = {"source": [home], "external": others, "labels": list(labels)}
     stored = min(min(cached.store(site).image_shape) for site in sites)
     px = max(28, min(stored, fields["view"]["image_px"]))  # enlarging a small store would invent a shift
@@ -202,6 +200,8 @@ def network_fields(sites: list[str], rerun: str) -> tuple[dict[str, Any], dict[s
         size = st.radio("Preset", list(SIZES), index=1, captions=captions, format_func=str.capitalize,
                         horizontal=True, key="size", bind="query-params")  # fmt: skip
     base = base_fields(task, size, sites, rerun)
+    if not rerun and task != presets.PRETRAINING:
+        newcomers.say_known(base["view"]["source"][0], sites)
     key = f"form-{rerun or f'{task}-{size}'}"
     return {"kind": "train", "task": task, **_groups(base, task, sites, key), "data": {}}, base
 

@@ -15,7 +15,7 @@ from cxrlab.errors import CxrlabError
 from cxrlab.paths import Lab
 from cxrlab.sweeps import presets, values
 from cxrlab.sweeps.presets import Preset
-from cxrlab.ui import choose, sweep_form, words
+from cxrlab.ui import newcomers, sweep_form, words
 from cxrlab.ui.will_run import Wish
 
 COLUMNS = 3
@@ -89,8 +89,7 @@ def _form(one: Preset, sites: list[str]) -> Wish:
 
 def _roles(one: Preset, sites: list[str]) -> dict[str, list[str]]:
     """Draw who plays each role; return role → sites."""
-    homes = [site for site in choose.homes(choose.train_runs()) if site in sites]
-    usual = presets.usual(Lab.here(), one, next(iter(homes), ""))
+    usual = presets.usual(Lab.here(), one, newcomers.first_home(sites))
     said: dict[str, list[str]] = {}
     taken: list[str] = []
     for (role, known), column in zip(one.roles.items(), st.columns(len(one.roles)), strict=True):
@@ -103,6 +102,8 @@ def _roles(one: Preset, sites: list[str]) -> dict[str, list[str]]:
             f" For example: {known.example}." if known.example else ""
         )
         start = [site for site in usual[role] if site in free]
+        if known.many:
+            start = [site for site in start if all(site in newcomers.of(home, sites) for home in taken)]
         with column:
             if known.many:
                 said[role] = st.multiselect(
