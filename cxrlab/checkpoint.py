@@ -6,23 +6,24 @@ Never: pickle, data, repairs: a file that is not whole is refused.
 """
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from cxrlab import __version__, files
-from cxrlab.errors import BadRun, MissingInput
+from cxrlab import spec as specs
+from cxrlab.errors import BadRun, BadSpec, MissingInput
 from cxrlab.inputs import InputSpec
 from cxrlab.models.base import Loaded, Plan, build
 from cxrlab.models.heads import OUTPUTS, Head
-from cxrlab.spec import TrainSpec
+from cxrlab.spec import NetworkSpec
 
 FORMAT, VERSION = "cxrlab-checkpoint", 1
 LAST_FORMAT, LAST_VERSION = "cxrlab-last", 2
@@ -32,9 +33,9 @@ LAST_FORMAT, LAST_VERSION = "cxrlab-last", 2
 class Selection:
     """How the epoch was chosen: by a named rule on source validation rows, never on an external site."""
 
-    rule: str  # a key of train.RULES
-    value: float
-    epoch: int  # from 1
+    rule: str  # a key of train.RULES, or "imported"
+    value: float  # NaN: not known
+    epoch: int  # from 1; 0: not known
     epochs_run: int
 
 
@@ -42,7 +43,7 @@ class Selection:
 class Checkpoint:
     """What checkpoint.safetensors holds."""
 
-    spec: TrainSpec
+    spec: NetworkSpec
     input: InputSpec
     labels: tuple[str, ...]
     selection: Selection
@@ -85,7 +86,7 @@ def write(path: Path, made: Checkpoint) -> None:
         "spec": made.spec.model_dump(mode="json"),
         "input": made.input.to_json(),
         "labels": list(made.labels),
-        "selection": vars(made.selection),
+        "selection": _selection_json(made.selection),
         "log_pos_weight": list(made.log_pos_weight),
         "stores": made.stores,
         "weights": vars(made.weights),
@@ -116,10 +117,10 @@ def read(path: Path) -> Checkpoint:
         raise BadRun(f"{path} has another header than expected (differs in: {odd}); train the run again.")
     try:
         return Checkpoint(
-            spec=TrainSpec.model_validate(head["spec"]),
+            spec=_spec(head["spec"]),
             input=InputSpec.from_json(head["input"]),
             labels=tuple(head["labels"]),
-            selection=Selection(**head["selection"]),
+            selection=_selection(head["selection"]),
             log_pos_weight=tuple(head["log_pos_weight"]),
             stores=dict(head["stores"]),
             weights=Loaded(**head["weights"]),
@@ -131,8 +132,23 @@ def read(path: Path) -> Checkpoint:
             cxrlab_version=str(head["cxrlab_version"]),
             tensors=tensors,
         )
-    except (ValidationError, TypeError, ValueError, AttributeError) as error:
+    except (BadSpec, TypeError, ValueError, AttributeError) as error:
         raise BadRun(f"{path} has a header that cannot be read ({error}); train the run again.") from error
+
+
+def _spec(fields: dict[str, Any]) -> NetworkSpec:
+    spec = specs.build(fields)
+    if not isinstance(spec, NetworkSpec):
+        raise TypeError(f"a spec of the kind {spec.kind!r}, which has no network")
+    return spec
+
+
+def _selection_json(chosen: Selection) -> dict[str, Any]:
+    return {**vars(chosen), "value": chosen.value if math.isfinite(chosen.value) else None}
+
+
+def _selection(said: dict[str, Any]) -> Selection:
+    return Selection(**{**said, "value": math.nan if said["value"] is None else said["value"]})
 
 
 def _head(said: str) -> Head:

@@ -176,7 +176,7 @@ def rough(study: specs.StudySpec) -> Outline:
     )
 
 
-def task_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
+def task_of(spec: specs.NetworkSpec | specs.ImportSpec) -> str:
     """Return the key of a run in a study; imported scores are of findings.
 
     >>> task_of(specs.build({"kind": "train", "view": {"source": ["a"]}}))
@@ -187,19 +187,21 @@ def task_of(spec: specs.TrainSpec | specs.ImportSpec) -> str:
     return f"{spec.task}-latents" if spec.model.latents_of else spec.task
 
 
-def homes_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
-    """Return the sites that a model was trained on, in runs that it began with too; none where an import did not say."""
+def homes_of(spec: specs.NetworkSpec | specs.ImportSpec) -> tuple[str, ...]:
+    """Return the sites that a model was trained on, in runs that it began with too; none where nobody said."""
     if isinstance(spec, specs.ImportSpec):
         return (spec.home,) if spec.home else ()
+    if isinstance(spec, specs.BroughtSpec):
+        return spec.view.source  # what else it has seen may be no site of this lab
     return lineage.seen_sites(spec)
 
 
-def externals_of(spec: specs.TrainSpec | specs.ImportSpec) -> tuple[str, ...]:
+def externals_of(spec: specs.NetworkSpec | specs.ImportSpec) -> tuple[str, ...]:
     """Return the sites that a model was to be scored at without having seen them."""
     return spec.external if isinstance(spec, specs.ImportSpec) else spec.view.external
 
 
-def policy_of(spec: specs.TrainSpec | specs.ImportSpec, overlap: str = "") -> str:
+def policy_of(spec: specs.NetworkSpec | specs.ImportSpec, overlap: str = "") -> str:
     """Return, for a caption, what doubtful evidence became, which seed made the run and what home knew beforehand.
 
     Args:
@@ -208,6 +210,9 @@ def policy_of(spec: specs.TrainSpec | specs.ImportSpec, overlap: str = "") -> st
     """
     if isinstance(spec, specs.ImportSpec):
         return "truths and scores as " + ", ".join(one.file for one in spec.files) + " says"
+    if isinstance(spec, specs.BroughtSpec):
+        known = f"; {overlap}" if overlap else ""
+        return f"weights from {spec.file.name}, trained elsewhere; uncertain never scored, unmentioned: {spec.view.blank}{known}"
     view, own = spec.view, ""
     if view.uncertain_of:
         own = " (" + ", ".join(f"{label}: {policy}" for label, policy in view.uncertain_of.items()) + ")"
@@ -224,7 +229,7 @@ def policy_of(spec: specs.TrainSpec | specs.ImportSpec, overlap: str = "") -> st
 def study_runs(lab: Lab) -> list[StudyRuns]:
     """Return the studies of a lab, the latest first; runs that no study asked for are grouped by their sites.
 
-    A pretraining says nothing of any site and is no study's. Each import is a study of its own, after the lab's own; its home is "" where it did not say.
+    A pretraining says nothing of any site and is no study's. Each import, of scores or of a network, is a study of its own, after the lab's own; its home is "" where nobody said.
     """
     known: dict[str, specs.AnySpec] = {}
     for run_id in sorted(lab.run_ids(), key=lambda name: lab.run(name).spec.stat().st_mtime_ns):
@@ -245,9 +250,9 @@ def study_runs(lab: Lab) -> list[StudyRuns]:
             loose.setdefault(key, {})[task_of(spec)] = run_id
     found.extend(_study(lab, "", home, externals, runs) for (home, externals), runs in loose.items())
     imports = [
-        _study(lab, "", spec.home, spec.external, {task_of(spec): run_id})
+        _study(lab, "", next(iter(homes_of(spec)), ""), externals_of(spec), {task_of(spec): run_id})
         for run_id, spec in known.items()
-        if isinstance(spec, specs.ImportSpec)
+        if isinstance(spec, specs.ImportSpec | specs.BroughtSpec)
     ]
     return found[::-1] + imports[::-1]
 

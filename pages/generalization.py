@@ -38,6 +38,8 @@ def chosen_by(run_id: str) -> str:
     spec = cached.run_spec(run_id)
     if spec.kind == "import":
         return "Model selection: not known, the scores were imported."
+    if spec.kind == "brought":
+        return f"Model selection: not known, the network was trained elsewhere ({spec.file.name})."
     return f"Model selection: best {run_facts.RULES[spec.task]} at home; no external site was looked at."
 
 

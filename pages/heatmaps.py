@@ -13,6 +13,12 @@ def page(study: choose.Study) -> None:
     if not sites and run_id and choose.is_imported(run_id):
         st.info("The scores of this run were imported: without its network no heatmap can be drawn.")
         return
+    if not sites and run_id and not study.home:
+        st.info(
+            "No heatmaps: they show failures at the thresholds that a home tunes, and this network's home is not known. Import "
+            "it again with --site and another --name to give it one."
+        )
+        return
     if not sites:
         st.info("No heatmaps yet: they are drawn last, after the thresholds are tuned at home.")
         frame.link("runs", "See how far the runs are", icon=":material/list_alt:")

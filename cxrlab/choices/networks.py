@@ -221,6 +221,8 @@ def why_not(model: ModelSpec, task: str) -> str:
         )
     if is_gated(model):
         return _gated_why_not(model, task)
+    if model.colours == 3 and not choice.tag:
+        return f"the network {model.name!r} takes one grey channel; leave model.colours at 1."
     if model.weights != "none" and not choice.tag:
         return f"the network {model.name!r} takes no first weights ({model.weights!r} was asked); use weights 'none'."
     return licence_problem(choice.tag, choice.licence, model.allow_noncommercial or model.weights != "hub")

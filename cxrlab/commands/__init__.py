@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "sweep": "sweep",
     "runs": "runs",
     "import-scores": "scores",
+    "import-checkpoint": "checkpoints",
     "variants": "variants",
     "hierarchy": "hierarchy",
     "bench": "house",

@@ -25,15 +25,10 @@ from cxrlab.report import estimate, number
 
 def tell(run: RunPaths, *, as_json: bool = False) -> None:
     """Print the run's outcome, as far as it came: its tables, or those of each run of a study."""
-    found = {task: measure(run.lab.run(run_id)) for task, run_id in trained(run).items()}
     if as_json:
-        value = {"run": run.run_id, **state.as_dict(jobs.status(run)), "runs": trained(run)}
-        value["tables"] = {
-            task: {name: _plain(table) for name, table in tables.items()} for task, tables in found.items()
-        }
-        value["overlaps"] = overlaps(run)
-        print(json.dumps(value, indent=1))
+        print(json.dumps(values(run), indent=1))
         return
+    found = {task: measure(run.lab.run(run_id)) for task, run_id in trained(run).items()}
     for task, tables in found.items():
         print(f"\n{studies.NAMES[task]} ({trained(run)[task]})")
         # With one label the mean over labels would say the same line twice.
@@ -53,6 +48,14 @@ def tell(run: RunPaths, *, as_json: bool = False) -> None:
         print(f"\n{studies.NAMES[task]}: left out, {why}")
     for sentence in overlaps(run):
         print(f"\n{sentence}")
+
+
+def values(run: RunPaths) -> dict[str, Any]:
+    """Return the run's outcome as JSON values."""
+    found = {task: measure(run.lab.run(run_id)) for task, run_id in trained(run).items()}
+    tables = {task: {name: _plain(table) for name, table in tables.items()} for task, tables in found.items()}
+    state_now = state.as_dict(jobs.status(run))
+    return {"run": run.run_id, **state_now, "runs": trained(run), "tables": tables, "overlaps": overlaps(run)}
 
 
 def overlaps(run: RunPaths) -> list[str]:
@@ -95,8 +98,11 @@ def left_out(run: RunPaths) -> dict[str, str]:
 
 
 def measure(run: RunPaths) -> dict[str, pd.DataFrame]:
-    """Return the tables of one training run, from the sites that are scored; {} before home is."""
+    """Return the tables of one run, from the sites that are scored; {} before home is. Without a home there are no gaps."""
     spec = specs.read(run.spec)
+    if not spec.view.source:
+        sites = [predictions_file.read(path) for path in sorted(run.predictions_folder.glob("*.parquet"))]
+        return {"performance": _all_performance(run, sites)} if sites else {}
     home_site = spec.view.source[0]
     if not run.predictions(home_site).exists():
         return {}

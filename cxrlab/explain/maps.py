@@ -20,18 +20,18 @@ from cxrlab.models.base import cam_layer
 from cxrlab.paths import Lab, RunPaths
 from cxrlab.predictions import ABNORMAL, Predictions
 from cxrlab.progress import Progress
-from cxrlab.spec import TrainSpec
+from cxrlab.spec import NetworkSpec
 
 METHOD = "grad-cam"
 BATCH = 32
 
 
-def applies(spec: TrainSpec) -> bool:
+def applies(spec: NetworkSpec) -> bool:
     """Return whether a run of this spec has maps at all: an autoencoder, a pretraining and a head on latents have none."""
     return spec.task in ("labels", "normal") and not _why_none(spec)
 
 
-def _why_none(spec: TrainSpec) -> str:
+def _why_none(spec: NetworkSpec) -> str:
     """Return why the network gives no maps; "" when it does. Behind a gate it is the disease network that does or not."""
     model = disease_of(spec.model) if is_gated(spec.model) else spec.model
     return MODELS[model.name].why_no_map

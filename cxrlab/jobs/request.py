@@ -36,7 +36,7 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
         wait: compare the sites' images even where that takes minutes; a form asks again at every change.
 
     Raises:
-        MissingInput: a site has no store, or the run to score or to learn from is not there.
+        MissingInput: a site has no store, the run to score or to learn from is not there, or the file of first weights.
         BadStore: a store is damaged.
         BadRun: the teacher says nothing of this store.
         BadSpec: home lacks a label, the run to score cannot be, the teacher or the start does not fit (see
@@ -55,11 +55,12 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
         return plan.complete(lab, spec)
     data = {site: open_store(lab, site).digest for site in sites_of(spec)}
     if isinstance(spec, specs.TrainSpec):
+        _check_weights(spec)
         _check_labels(lab, spec)
         _check_gate(lab, spec)
         teacher.check_pair(spec)
         if others and spec.model.latents_of:
-            _check_latents(lab, spec)
+            check_latents(lab, spec)
         if others and spec.teacher:
             teacher.check(lab, spec)
             homes = {site: open_store(lab, site) for site in spec.view.source}
@@ -71,6 +72,8 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
             lineage.check_unseen(lab, spec)
             data = {**lineage.seen_before(lab, spec), **data}
         _check_batch(lab, spec)
+    if isinstance(spec, specs.BroughtSpec):
+        data = {**spec.data, **data}
     if isinstance(spec, specs.ScoreSpec):
         _check_score(lab, spec)
     if not _allows_overlap(spec):
@@ -94,7 +97,7 @@ def overlaps(lab: Lab, spec: AnySpec, *, wait: bool = True) -> list[Overlap]:
         home = (*home, *lineage.seen_before(lab, spec))
     elif isinstance(spec, specs.ScoreSpec):
         known = specs.read(lab.run(spec.run).spec)
-        if isinstance(known, specs.TrainSpec):
+        if isinstance(known, specs.NetworkSpec):
             home, official = lineage.seen_sites(known), known.view.official_split
             home = (*home, *(site for site in lineage.seen_before(lab, known) if site not in home))
             external = tuple(site for site in spec.sites if site not in home)
@@ -112,14 +115,14 @@ def _not_compared(gone: str, there: str) -> Overlap:
 
 
 def _allows_overlap(spec: AnySpec) -> bool:
-    if isinstance(spec, specs.TrainSpec):
+    if isinstance(spec, specs.NetworkSpec):
         return spec.view.allow_overlap
     return not isinstance(spec, specs.StudySpec | specs.ScoreSpec) or spec.allow_overlap
 
 
 def sites_of(spec: AnySpec) -> tuple[str, ...]:
     """Return the sites that a spec names, home first."""
-    if isinstance(spec, specs.TrainSpec):
+    if isinstance(spec, specs.NetworkSpec):
         return (*spec.view.source, *spec.view.external)
     if isinstance(spec, specs.SweepSpec):
         return tuple(spec.data)  # of one that is complete
@@ -154,6 +157,14 @@ def annotated(there: store.Store) -> tuple[str, ...]:
     """Return the labels that the site says anything about, in the store's order."""
     said = (there.evidence != int(Evidence.NOT_ANNOTATED)).any(axis=0)
     return tuple(np.array(there.header.labels, object)[said])
+
+
+def _check_weights(spec: specs.TrainSpec) -> None:
+    weights = spec.model.weights
+    if weights not in ("none", "hub") and not Path(weights).expanduser().is_file():
+        raise MissingInput(
+            f"no weights at {weights}; give 'none', 'hub' or the path of a .safetensors or .pth file of {spec.model.name}."
+        )
 
 
 def _check_labels(lab: Lab, spec: specs.TrainSpec) -> None:
@@ -209,7 +220,8 @@ def _n_training(path: Path, mtime_ns: int, official: bool) -> int:
     return int((seen.split == "train").sum())
 
 
-def _check_latents(lab: Lab, spec: specs.TrainSpec) -> None:
+def check_latents(lab: Lab, spec: specs.TrainSpec) -> None:
+    """Raise MissingInput or BadSpec unless the run whose latents `spec` builds on is there and an autoencoder's."""
     of = lab.run(spec.model.latents_of)
     if not of.spec.exists():
         raise MissingInput(
@@ -225,7 +237,7 @@ def _check_score(lab: Lab, spec: specs.ScoreSpec) -> None:
     if not run.spec.exists():
         raise MissingInput(f"no run named {spec.run!r} to score with; `python -m cxrlab runs` lists them.")
     known = specs.read(run.spec)
-    if not isinstance(known, specs.TrainSpec):
+    if not isinstance(known, specs.NetworkSpec):
         raise BadSpec(f"{spec.run!r} is no training run; only a trained model can score.")
     if known.task == "moco":
         raise BadSpec(f"{spec.run!r} is a pretraining and says nothing of an image; start a run from it.")

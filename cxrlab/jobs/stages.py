@@ -33,6 +33,8 @@ def carry_out(lab: Lab, spec: AnySpec, run: RunPaths, progress: Progress) -> Non
         waves.carry_out(lab, spec, run, progress)
     elif isinstance(spec, specs.ScoreSpec):
         _carry_out_score(lab, spec, progress)
+    elif isinstance(spec, specs.BroughtSpec):
+        _carry_out_brought(lab, spec, run, progress)
     else:
         _carry_out_train(lab, spec, run, progress)
 
@@ -53,6 +55,17 @@ def _carry_out_train(lab: Lab, spec: specs.TrainSpec, run: RunPaths, progress: P
     scored = [site for site in (*spec.view.source, *spec.view.external) if site not in wrong]
     wrong |= _try_each(scored, lambda site: draw_maps(lab, spec, run, site, progress))
     _raise_for(wrong)
+
+
+def _carry_out_brought(lab: Lab, spec: specs.BroughtSpec, run: RunPaths, progress: Progress) -> None:
+    """Score home, tune and draw there; other sites are scored by runs of their own."""
+    if not run.checkpoint.exists():
+        raise BadRun(f"{run.run_id} has lost its network; import the file {spec.file.name} again.")
+    for site in spec.view.source:
+        score(lab, spec, run, site, spec.data, progress)
+    if spec.view.source:
+        tune(spec, run, progress)
+    _raise_for(_try_each(spec.view.source, lambda site: draw_maps(lab, spec, run, site, progress)))
 
 
 def _carry_out_score(lab: Lab, spec: specs.ScoreSpec, progress: Progress) -> None:
@@ -102,7 +115,7 @@ def check_unchanged(lab: Lab, site: str, data: dict[str, str]) -> store.Store:
 
 
 def score(
-    lab: Lab, spec: specs.TrainSpec, run: RunPaths, site: str, data: dict[str, str], progress: Progress
+    lab: Lab, spec: specs.NetworkSpec, run: RunPaths, site: str, data: dict[str, str], progress: Progress
 ) -> None:
     """Score `site` unless its predictions are there, of this spec and this store."""
     from cxrlab import predictions
@@ -116,7 +129,7 @@ def score(
     scoring.score_site(lab, run, site, progress)
 
 
-def tune(spec: specs.TrainSpec, run: RunPaths, progress: Progress) -> None:
+def tune(spec: specs.NetworkSpec, run: RunPaths, progress: Progress) -> None:
     """Tune thresholds on home's validation rows."""
     import pandas as pd
 
@@ -141,10 +154,12 @@ def tune(spec: specs.TrainSpec, run: RunPaths, progress: Progress) -> None:
     progress.step(1)
 
 
-def draw_maps(lab: Lab, spec: specs.TrainSpec, run: RunPaths, site: str, progress: Progress) -> None:
+def draw_maps(lab: Lab, spec: specs.NetworkSpec, run: RunPaths, site: str, progress: Progress) -> None:
     """Draw the maps of failures at `site`, unless they are there and younger than what they were drawn from."""
     if spec.task == "autoencoder" or spec.model.latents_of or not spec.maps_per_group:
         return
+    if not spec.view.source:
+        return  # a failure is one at a threshold, and only a home tunes one
     from cxrlab.explain import maps
 
     made, of = run.maps(site), (run.predictions(site), run.thresholds)

@@ -13,7 +13,7 @@ from cxrlab import files
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.paths import Lab
-from cxrlab.spec import TrainSpec
+from cxrlab.spec import NetworkSpec, TrainSpec
 
 
 def data_key(spec: TrainSpec) -> str:
@@ -26,7 +26,7 @@ def needs(spec: TrainSpec) -> tuple[str, ...]:
     return tuple(filter(None, (spec.strategy.start_from, spec.model.latents_of, spec.teacher)))
 
 
-def seen_sites(spec: TrainSpec) -> tuple[str, ...]:
+def seen_sites(spec: NetworkSpec) -> tuple[str, ...]:
     """Return the sites that a submitted run's network has seen: its home first, then what spec.data tells of before."""
     before = (
         site for site in spec.data if ":" not in site and site not in (*spec.view.source, *spec.view.external)
@@ -34,7 +34,7 @@ def seen_sites(spec: TrainSpec) -> tuple[str, ...]:
     return (*spec.view.source, *before)
 
 
-def seen_before(lab: Lab, spec: TrainSpec) -> dict[str, str]:
+def seen_before(lab: Lab, spec: NetworkSpec) -> dict[str, str]:
     """Return site → its store's digest ("" where nobody noted it), of the sites that networks below were trained on.
 
     They are the homes of the run it starts from and of its autoencoder, of the runs that those began with, and so on. A
@@ -47,18 +47,20 @@ def seen_before(lab: Lab, spec: TrainSpec) -> dict[str, str]:
     return {site: digest for site, digest in found.items() if site not in spec.view.source}
 
 
-def _below(lab: Lab, spec: TrainSpec, met: set[str]) -> Iterator[TrainSpec]:
+def _below(lab: Lab, spec: NetworkSpec, met: set[str]) -> Iterator[NetworkSpec]:
+    if not isinstance(spec, TrainSpec):
+        return  # what a network from elsewhere began with, nobody here knows
     for run_id in filter(None, (spec.strategy.start_from, spec.model.latents_of)):
         if run_id in met or not lab.run(run_id).spec.exists():
             continue
         met.add(run_id)
         known = specs.read(lab.run(run_id).spec)
-        if isinstance(known, TrainSpec):
+        if isinstance(known, NetworkSpec):
             yield known
             yield from _below(lab, known, met)
 
 
-def check(lab: Lab, spec: TrainSpec) -> TrainSpec:
+def check(lab: Lab, spec: TrainSpec) -> NetworkSpec:
     """Return the spec of the run that `spec` starts from.
 
     Raises:
@@ -70,7 +72,7 @@ def check(lab: Lab, spec: TrainSpec) -> TrainSpec:
     if not run.spec.exists():
         raise MissingInput(f"no run named {run_id!r} to start from; `python -m cxrlab runs` lists them.")
     known = specs.read(run.spec)
-    if not isinstance(known, TrainSpec):
+    if not isinstance(known, NetworkSpec):
         raise BadSpec(f"{run_id!r} is no training run, so it has no network to start from; name one.")
     check_fit(known, spec)
     if not run.checkpoint.exists():
@@ -80,7 +82,7 @@ def check(lab: Lab, spec: TrainSpec) -> TrainSpec:
     return known
 
 
-def check_fit(known: TrainSpec, spec: TrainSpec) -> None:
+def check_fit(known: NetworkSpec, spec: TrainSpec) -> None:
     """Raise BadSpec unless a run of `spec` can go on from the network of `known`."""
     run_id, wanted = spec.strategy.start_from, spec.model
     if known.model.name != wanted.name:
@@ -92,12 +94,17 @@ def check_fit(known: TrainSpec, spec: TrainSpec) -> None:
         was, now = getattr(known.model, field), getattr(wanted, field)
         if was != now and (field == "latents_of" or spec.task == "autoencoder"):
             raise BadSpec(f"{run_id!r} has {title} {was!r} and this run {now!r}; set it as in that run.")
+    if known.model.colours != wanted.colours:
+        raise BadSpec(
+            f"{run_id!r} takes the image in {known.model.colours} colours and this run in {wanted.colours}; set "
+            "model.colours as in that run."
+        )
     if known.view.image_px != spec.view.image_px or known.view.preprocess != spec.view.preprocess:
         raise BadSpec(
             f"{run_id!r} saw images of {known.view.image_px} px, prepared as {known.view.preprocess}; this run asks for "
             f"{spec.view.image_px} px, prepared as {spec.view.preprocess}. Set the group 'Images' and the side as in that run."
         )
-    if known.view.official_split != spec.view.official_split:
+    if known.view.source and known.view.official_split != spec.view.official_split:
         raise BadSpec(
             f"{run_id!r} was trained on another split of its home, so it may have seen rows that this run would test on; set "
             "'Official split' as in that run."

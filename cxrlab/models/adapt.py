@@ -32,40 +32,77 @@ class Counts:
     unexpected: int
 
 
+@dataclass(frozen=True)
+class Met:
+    """What of a file is a backbone's, by the backbone's names, and what is left of it.
+
+    `beside` is what lies where the backbone's tensors lie, by the names that those have there; `outside` is the rest, by
+    the file's names.
+    """
+
+    fits: dict[str, torch.Tensor]
+    beside: dict[str, torch.Tensor]
+    outside: dict[str, torch.Tensor]
+    counts: Counts
+
+
 def fill(net: nn.Module, given: dict[str, torch.Tensor], source: str, kernel: Kernel = "sum") -> Counts:
     """Copy every tensor of the backbone from `given`, or raise and leave it as it was.
+
+    Args:
+        net: has a timm `backbone` for one channel or three.
+        given: any names; a head's tensors may be there or not.
+        source: named in sentences.
+        kernel: how the first kernel's colours become one, where the backbone takes one.
+
+    Raises:
+        BadInput: see `meet`.
+    """
+    met = meet(net.backbone, given, source, kernel)
+    net.backbone.load_state_dict({**net.backbone.state_dict(), **met.fits})
+    return met.counts
+
+
+def meet(
+    backbone: nn.Module,
+    given: dict[str, torch.Tensor],
+    source: str,
+    kernel: Kernel = "sum",
+    remedy: str = "Use weights of the same network, or 'none'.",
+) -> Met:
+    """Find every tensor of a backbone in `given`.
 
     A grey image is three equal channels, so the sum of a kernel over its colours gives in one channel what the three
     gave; "mean" gives a third of it.
 
     Args:
-        net: has a timm `backbone` for one channel.
+        backbone: timm's, for one channel or three.
         given: any names; a head's tensors may be there or not.
         source: named in sentences.
-        kernel: how the first kernel's colours become one.
+        kernel: how the first kernel's colours become one, where the backbone takes one.
+        remedy: what a person is told to do where it does not fit.
 
     Raises:
         BadInput: a tensor of the backbone is missing, has another shape, or is not finite; several networks fit.
     """
-    backbone = net.backbone
     own = backbone.state_dict()
-    fits = _fitting(own, _named(backbone, own, given, source, kernel))
+    named, outside = _named(backbone, own, given, source, kernel)
+    fits = _fitting(own, named)
     if any(not name.endswith(_COUNTERS) for name in own.keys() - fits.keys()):
         converted = _converted(backbone, _unwrapped(given), kernel)
-        fits = max(fits, _fitting(own, converted), key=len)
+        if len(better := _fitting(own, converted)) > len(fits):
+            named, outside, fits = converted, {}, better
     missing = [name for name in own if name not in fits and not name.endswith(_COUNTERS)]
     counts = Counts(len(fits), len(missing), max(0, len(given) - len(fits)))
     if missing:
         raise BadInput(
             f"{source} holds {counts.loaded} of the {len(own)} tensors of the backbone ({counts.missing} missing, the "
-            f"first is {missing[0]!r}; {counts.unexpected} unexpected); expected all of them. "
-            "Use weights of the same network, or 'none'."
+            f"first is {missing[0]!r}; {counts.unexpected} unexpected); expected all of them. {remedy}"
         )
     sick = next((name for name, value in fits.items() if not bool(torch.isfinite(value).all())), "")
     if sick:
         raise BadInput(f"{source}: {sick!r} holds numbers that are not finite; use another file.")
-    backbone.load_state_dict({**own, **fits})
-    return counts
+    return Met(fits, {name: value for name, value in named.items() if name not in fits}, outside, counts)
 
 
 def _fitting(own: dict[str, torch.Tensor], given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -84,8 +121,8 @@ def _named(
     given: dict[str, torch.Tensor],
     source: str,
     kernel: Kernel,
-) -> dict[str, torch.Tensor]:
-    """Return `given` by our names where only a prefix differs: found by where the first kernel is."""
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return `given` by our names where only a prefix differs, and what has another: found by where the first kernel is."""
     given = {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in given.items()}
     first = next(name for name, value in own.items() if value.ndim == 4)
     prefixes = [name.removesuffix(first) for name in given if name == first or name.endswith(f".{first}")]
@@ -99,9 +136,10 @@ def _named(
             f"{source} holds {len(whole)} networks that fit, under {', '.join(repr(p) for p in whole[:4])}; "
             "save the one that is meant alone."
         )
-    if whole:
-        return readings[whole[0]]
-    return max(readings.values(), key=lambda reading: len(_fitting(own, reading)), default=given)
+    best = max(whole or readings, key=lambda prefix: len(_fitting(own, readings[prefix])), default=None)
+    if best is None:
+        return given, {}
+    return readings[best], {name: value for name, value in given.items() if not name.startswith(best)}
 
 
 def _is_whole(own: dict[str, torch.Tensor], given: dict[str, torch.Tensor]) -> bool:

@@ -57,7 +57,8 @@ def model(name: str) -> Model:
         raise UnknownName(f"timm {timm.__version__} has no weights {tag!r}. Known: {known}.") from error
 
     def build(plan: Plan) -> nn.Module:
-        return MultiLabelNet(tag, plan.width, plan.image_px, shape_at(tag, plan.image_px))
+        shape = shape_at(tag, plan.image_px)
+        return MultiLabelNet(tag, plan.width, plan.image_px, shape, plan.model.colours)
 
     why = why_no_map(tag)
     return Model(

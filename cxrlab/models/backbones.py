@@ -37,15 +37,36 @@ class Shape:
     maps: tuple[str, ...] = ()  # layers for maps, deepest first, where feature_info ends with another
 
 
+class Colours(nn.Module):
+    """One grey channel as three, each normalised as its own; they are only repeated until mean and std are set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("std", torch.ones(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (N, 3, H, W) of (N, 1, H, W)."""
+        return (x - self.mean.view(1, 3, 1, 1)) / self.std.view(1, 3, 1, 1)
+
+
 class MultiLabelNet(nn.Module):
     """A timm backbone with pooling, dropout and one linear layer."""
 
-    def __init__(self, tag: str, n_outputs: int, image_px: int, shape: Shape = Shape()) -> None:  # frozen
+    def __init__(
+        self,
+        tag: str,
+        n_outputs: int,
+        image_px: int,
+        shape: Shape = Shape(),  # frozen
+        colours: int = 1,
+    ) -> None:
         super().__init__()
         self.side = stretched_px(image_px, shape.multiple)
         how = {"img_size": self.side} if shape.sized else {}
         how |= {"global_pool": "avg"} if shape.pooled else {}
-        self.backbone = timm.create_model(tag, in_chans=1, num_classes=0, **how)
+        self.colours = Colours() if colours == 3 else None
+        self.backbone = timm.create_model(tag, in_chans=colours, num_classes=0, **how)
         self.multiple = shape.multiple
         self.map_layers = tuple(f"backbone.{name}" for name in shape.maps)
         if not shape.pooled and not places.why_no_grid(self.backbone):
@@ -59,7 +80,7 @@ class MultiLabelNet(nn.Module):
         if x.shape[-1] != side:
             # Stretched, not padded: a map's cells then still cover the image evenly.
             x = functional.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
-        return self.backbone(x)
+        return self.backbone(x if self.colours is None else self.colours(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, n_outputs) of (N, 1, H, W)."""
@@ -107,7 +128,7 @@ def model_of(
     """Return the plug-in of a timm network."""
 
     def build(plan: Plan) -> nn.Module:
-        return MultiLabelNet(tag, plan.width, plan.image_px, shape)
+        return MultiLabelNet(tag, plan.width, plan.image_px, shape, plan.model.colours)
 
     return Model(
         name=name,

@@ -55,7 +55,7 @@ def load(
     if model.weights == "hub":
         mean, std = grey_of(cfg_of(tag))
     else:
-        licence = _licence_of_file(given, path, tag)
+        licence = licence_of_file(given, path, tag)
         if problem := licence and licence_problem(source, licence, model.allow_noncommercial):
             raise BadSpec(problem)
         mean, std = _input_of(given.ours)
@@ -117,7 +117,7 @@ def _download(cfg: PretrainedCfg, tag: str, shelf: Shelf | None) -> Path:
         ) from error
 
 
-def _licence_of_file(given: weightfile.Given, path: Path, tag: str) -> str:
+def licence_of_file(given: weightfile.Given, path: Path, tag: str) -> str:
     """Return the licence that a file of one's own carries; "" where nobody stated one.
 
     What began under a licence stays under it: one of our checkpoints says which. A file with the name of hub weights is

@@ -12,7 +12,17 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from cxrlab import files
 from cxrlab.errors import BadInput, BadSpec, MissingInput
-from cxrlab.spec.kinds import ImportedFile, ImportSpec, ScoreSpec, StudySpec, TrainSpec
+from cxrlab.spec.kinds import (
+    BroughtFile,
+    BroughtSpec,
+    BroughtView,
+    ImportedFile,
+    ImportSpec,
+    NetworkSpec,
+    ScoreSpec,
+    StudySpec,
+    TrainSpec,
+)
 from cxrlab.spec.parts import (
     ADVANCED,
     Blank,
@@ -27,11 +37,11 @@ from cxrlab.spec.parts import (
 from cxrlab.spec.sweep import SweepSpec
 from cxrlab.spec.text import digest, dumps
 
-__all__ = ["ADVANCED", "AnySpec", "Blank", "ImportSpec", "ImportedFile", "ModelSpec", "PreprocessSpec", "ScoreSpec",
+__all__ = ["ADVANCED", "AnySpec", "Blank", "BroughtFile", "BroughtSpec", "BroughtView", "ImportSpec", "ImportedFile", "ModelSpec", "NetworkSpec", "PreprocessSpec", "ScoreSpec",
            "Spec", "StrategySpec", "StudySpec", "SweepSpec", "Task", "TrainSpec", "TrainingSpec", "Uncertain", "ViewSpec", "build", "digest", "dumps",
            "read"]  # fmt: skip
 
-AnySpec = TrainSpec | ScoreSpec | StudySpec | SweepSpec | ImportSpec
+AnySpec = TrainSpec | BroughtSpec | ScoreSpec | StudySpec | SweepSpec | ImportSpec
 Spec = Annotated[AnySpec, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Spec)
 
@@ -50,7 +60,9 @@ def build(fields: dict[str, Any]) -> AnySpec:
 
 def _sentence(error: Any) -> str:
     where = ".".join(
-        str(part) for part in error["loc"] if part not in ("train", "score", "study", "sweep", "import")
+        str(part)
+        for part in error["loc"]
+        if part not in ("train", "brought", "score", "study", "sweep", "import")
     )
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":

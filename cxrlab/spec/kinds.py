@@ -1,7 +1,7 @@
-"""What a lab can be asked to carry out: a training run, scores, a study, an import.
+"""What a lab can be asked to carry out: a training run, a network from elsewhere, scores, a study, an import.
 
 In:    groups of fields.
-Out:   TrainSpec, ScoreSpec, StudySpec, ImportSpec; each knows its name.
+Out:   TrainSpec, BroughtSpec, ScoreSpec, StudySpec, ImportSpec; each knows its name.
 Never: torch, files.
 """
 
@@ -169,6 +169,81 @@ class TrainSpec(Frozen):
         home = "+".join(self.view.source)[:20].replace("+", "-")
         what = f"{self.task}-{self.model.name.replace(':', '-')}".lower()  # timm:NAME is no folder's name
         return what[:30].replace("_", "-") + f"-{home}-{digest(self)[:8]}"
+
+
+class BroughtView(ViewSpec):
+    """As any run's, but where the network was trained may not be known."""
+
+    source: tuple[str, ...] = Field(
+        (),
+        title="Home site",
+        description="Where it was trained, of this lab's sites; empty: not known, or not here.",
+    )
+
+
+class BroughtFile(Frozen):
+    """Where the weights came from, and how the file's tensors met the network's."""
+
+    name: str = Field(title="File", description="Its name; where it lay does not matter.")
+    digest: str = Field(title="SHA-256 of the file")
+    licence: str = Field("", title="Licence", description="As somebody stated it; empty: nobody did.")
+    loaded: int = Field(title="Tensors loaded", description="Every one of the network's, backbone and head.")
+    unexpected: int = Field(0, title="Tensors left over")
+    outputs: tuple[str, ...] = Field(
+        min_length=1, title="Outputs", description="As said, in the file's order; '-': an answer not used."
+    )
+    softmax: bool = Field(
+        False,
+        title="Softmax",
+        description="Two outputs that exclude one another; their difference is the logit.",
+    )
+    trained_as: str = Field("", title="Trained as", description="The run, where a cxrlab trained it.")
+    mean: tuple[float, ...] = Field(
+        (),
+        title="Mean",
+        description="Of its input, one a colour; empty: the file says it, or each image's own.",
+    )
+    std: tuple[float, ...] = Field((), title="Deviation", description="Of its input, one a colour.")
+
+
+class BroughtSpec(Frozen):
+    """A classifier trained elsewhere, whole with its head; nothing of it was trained here. A person names the run."""
+
+    kind: Literal["brought"] = "brought"
+    name: str = Field(title="Name")
+    task: Literal["labels", "normal"] = Field("labels", title="Task")
+    file: BroughtFile
+    view: BroughtView
+    model: ModelSpec
+    seed: int = Field(0, ge=0, title="Seed", description="Decides which failures are drawn.")
+    maps_per_group: int = Field(
+        8,
+        ge=0,
+        le=200,
+        title="Heatmaps",
+        description="Images a label, site and kind of failure to draw maps for.",
+    )
+    # Sites that it is known to have seen → their stores' digests.
+    data: dict[str, str] = Field(default_factory=dict, title="Store digests", json_schema_extra=ADVANCED)
+
+    @field_validator("model")
+    @classmethod
+    def _network_is_known(cls, model: ModelSpec) -> ModelSpec:
+        from cxrlab.choices import fitting
+
+        try:
+            return fitting.settled_model(model)
+        except CxrlabError as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return f"brought-{self.name}"
+
+
+# What has a network: it can be asked about any site, and another run can go on from it.
+NetworkSpec = TrainSpec | BroughtSpec
 
 
 class ScoreSpec(Frozen):

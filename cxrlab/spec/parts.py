@@ -171,6 +171,12 @@ class ModelSpec(Frozen):
         description="Take first weights whose licence is not free for every use; the run says which it is.",
         json_schema_extra={**ADVANCED, **ADDED},
     )
+    colours: Literal[1, 3] = Field(
+        1,
+        title="Colours",
+        description="What its first layer takes: the grey image once, or once for each of three colours.",
+        json_schema_extra=MORE,
+    )
     latent_units: int = Field(
         128,
         ge=2,

@@ -73,7 +73,7 @@ def as_seen(run_id: str, site: str):
     from cxrlab import variants
 
     own, trained = store(site), run_spec(run_id)
-    recipe = variants.recipe_of_run(Lab.here(), trained) if trained.kind == "train" else None
+    recipe = variants.recipe_of_run(Lab.here(), trained) if trained.kind in ("train", "brought") else None
     if recipe is None:
         return own, ""
     path = Lab.here().derived_store(site, recipe.key(own.digest))
@@ -83,7 +83,7 @@ def as_seen(run_id: str, site: str):
 
 
 def run_spec(run_id: str):
-    """Return the spec of a run: TrainSpec, ScoreSpec, StudySpec or ImportSpec."""
+    """Return the spec of a run: TrainSpec, BroughtSpec, ScoreSpec, StudySpec, SweepSpec or ImportSpec."""
     return _spec(stamp(Lab.here().run(run_id).spec))
 
 
@@ -306,7 +306,7 @@ def store_stamps(sites: tuple[str, ...]) -> tuple[Stamp, ...]:
 
 
 def home_of(run_id: str) -> tuple[str, ...]:
-    """Return the sites that a run trained on; none where an import did not say."""
+    """Return the sites that a run trained on; none where nobody said."""
     from cxrlab import studies
 
     return studies.homes_of(run_spec(run_id))

@@ -47,7 +47,7 @@ class Study:
 
 
 def shown_runs() -> dict[str, object]:
-    """Return every run of the lab that can have scores and be read, run id → TrainSpec or ImportSpec, newest first.
+    """Return every run of the lab that can have scores and be read, run id → NetworkSpec or ImportSpec, newest first.
 
     A pretraining has none: it is in `trained_runs` alone.
     """
@@ -56,7 +56,7 @@ def shown_runs() -> dict[str, object]:
 
 
 def trained_runs() -> dict[str, object]:
-    """Return every run that was trained here, pretrainings too: what another run can start from, newest first."""
+    """Return every run that was trained here, pretrainings too, newest first."""
     return {run_id: read for run_id, read in _readable().items() if read.kind == "train"}
 
 
@@ -68,7 +68,7 @@ def _readable() -> dict[str, object]:
             read = cached.run_spec(run_id)
         except CxrlabError:  # a damaged run folder is the Runs page's business; it must not close the others
             continue
-        if read.kind in ("train", "import"):
+        if read.kind in ("train", "brought", "import"):
             found[run_id] = read
     return dict(sorted(found.items(), key=lambda item: -lab.run(item[0]).spec.stat().st_mtime_ns))
 
@@ -78,13 +78,18 @@ def train_runs() -> dict[str, object]:
     return {run_id: read for run_id, read in shown_runs().items() if read.kind == "train"}
 
 
+def networks() -> dict[str, object]:
+    """Return every run that has a network, pretrainings too: what another run can start from, newest first."""
+    return {run_id: read for run_id, read in _readable().items() if read.kind in ("train", "brought")}
+
+
 def is_imported(run_id: str) -> bool:
     """Return whether a run's scores come from elsewhere: it has no checkpoint, no maps and, often, no images."""
     return cached.run_spec(run_id).kind == "import"
 
 
 def home_of(run) -> str:
-    """Return the home of a TrainSpec or ImportSpec as the study bar names it."""
+    """Return the home of a NetworkSpec or ImportSpec as the study bar names it."""
     return next(iter(studies.homes_of(run)), UNKNOWN)
 
 
@@ -127,7 +132,7 @@ def study(*, quiet: bool = False) -> Study | None:
             key="home",
             bind="query-params",
             width=220,
-            help="Where the models were trained. Scores from elsewhere may not say.",
+            help="Where the models were trained. Scores and networks from elsewhere may not say.",
         )
         scored = [run_id for run_id in of[home] if is_scored(run_id, home)]
         externals = _externals(home, {run_id: runs[run_id] for run_id in scored})

@@ -11,7 +11,7 @@ from pathlib import Path
 from cxrlab import files, spec, store
 from cxrlab.errors import CxrlabError, MissingInput
 from cxrlab.paths import Lab
-from cxrlab.spec import TrainSpec
+from cxrlab.spec import NetworkSpec
 from cxrlab.store import Store
 from cxrlab.variants.making import existing, locked
 from cxrlab.variants.recipe import KEY_DIGITS, Recipe, recipe_of
@@ -32,7 +32,7 @@ class Variant:
     fallback: dict[str, int] = field(default_factory=dict)  # reason → images
 
 
-def recipe_of_run(lab: Lab, trained: TrainSpec) -> Recipe | None:
+def recipe_of_run(lab: Lab, trained: NetworkSpec) -> Recipe | None:
     """Return what is done to the images of a run: a head on latents sees those of its autoencoder.
 
     From specs alone: without landmarks, which its key does not need. None also where the autoencoder is gone.
@@ -45,7 +45,7 @@ def recipe_of_run(lab: Lab, trained: TrainSpec) -> Recipe | None:
     return recipe_of(trained.view, trained.data)
 
 
-def as_seen(lab: Lab, trained: TrainSpec, site: Store) -> Store | None:
+def as_seen(lab: Lab, trained: NetworkSpec, site: Store) -> Store | None:
     """Return the store with the images that the run's network sees; None when that variant is not there (any more)."""
     return existing(lab, site, recipe_of_run(lab, trained))
 
@@ -57,7 +57,7 @@ def users(lab: Lab) -> dict[str, tuple[str, ...]]:
         try:
             asked = spec.read(lab.run(run_id).spec)
             trained = spec.read(lab.run(asked.run).spec) if asked.kind == "score" else asked
-            recipe = recipe_of_run(lab, trained) if trained.kind == "train" else None
+            recipe = recipe_of_run(lab, trained) if isinstance(trained, NetworkSpec) else None
         except CxrlabError:
             continue
         if recipe is None:
