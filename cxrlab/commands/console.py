@@ -74,6 +74,15 @@ def seconds(s: float) -> str:
     return f"{s // 60} min {s % 60} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60} min"
 
 
+def size(n_bytes: float) -> str:
+    """Return an amount of disk in words.
+
+    >>> size(200), size(13.2e6), size(4.25e9)
+    ('1 MB', '13 MB', '4.2 GB')
+    """
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6))} MB"
+
+
 def clock(t: float) -> str:
     """Return a time of day, with its date; "" for NaN."""
     return "" if math.isnan(t) else datetime.fromtimestamp(t).strftime("%Y-%m-%d %H:%M:%S")

@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxrlab import spec as specs
 from cxrlab.commands import console
@@ -17,6 +18,12 @@ from cxrlab.errors import BadInput
 from cxrlab.jobs import state
 from cxrlab.jobs.executors import EXECUTORS
 from cxrlab.paths import Lab
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cxrlab.facts.estimate import Estimate
+    from cxrlab.sweeps.expand import Cell, Expansion
 
 LISTED = 40  # runs of a dry run on a terminal; --json has all
 
@@ -170,7 +177,7 @@ def list_presets(*, as_json: bool) -> int:
     return 0
 
 
-def tell_plan(lab: Lab, sweep: specs.SweepSpec, found: object, *, as_json: bool) -> int:
+def tell_plan(lab: Lab, sweep: specs.SweepSpec, found: "Expansion", *, as_json: bool) -> int:
     """Print what would run, what cannot, and what it takes; 2 when it would be refused."""
     from cxrlab.sweeps import expand, plan
 
@@ -178,29 +185,44 @@ def tell_plan(lab: Lab, sweep: specs.SweepSpec, found: object, *, as_json: bool)
     if as_json:
         value = {
             "sweep": sweep.name,
-            "runs": [{"key": cell.key, "needs": cell.needs} for cell in found.cells],
+            "runs": [{"key": cell.key, "needs": cell.needs, "added_for": cell.added} for cell in found.cells],
             "invalid": found.invalid,
             "same": found.same,
             "seconds": round(cost.seconds, 1),
+            "seconds_low": round(cost.low, 1),
+            "seconds_high": round(cost.high, 1),
             "bytes": round(cost.n_bytes),
             "basis": cost.basis,
         }
         print(json.dumps(value, indent=1))
     else:
         for cell in found.cells[:LISTED]:
-            needs = f" (after {', '.join(cell.needs.values())})" if cell.needs else ""
-            print(f"{cell.key}{needs}")
+            print(f"{cell.key}{_beside(cell)}")
         if len(found.cells) > LISTED:
             print(f"… and {len(found.cells) - LISTED} more")
         for key, first in found.same.items():
             print(f"{key}: the same run as {first}")
         for key, why in found.invalid.items():
             print(f"{key}: cannot be: {why}")
-        print(
-            f"{len(found.cells)} runs, about {console.seconds(cost.seconds)}, {cost.n_bytes / 1e6:,.0f} MB; {cost.basis}."
-        )
+        print(cost_line(found, cost))
     expand.refuse(found, skip_invalid=sweep.skip_invalid)
     return 0
+
+
+def _beside(cell: "Cell") -> str:
+    said = [f"added: {cell.added} needs it"] if cell.added else []
+    said += [f"after {', '.join(cell.needs.values())}"] if cell.needs else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def cost_line(found: "Expansion", cost: "Estimate") -> str:
+    """Return how many runs there are and what they take, in a sentence."""
+    n, added = len(found.cells), len(found.added)
+    runs = f"{n} run{'s' * (n != 1)}" + (f", {added} of them added because others need them" if added else "")
+    return (
+        f"{runs}: about {console.seconds(cost.seconds)} (between {console.seconds(cost.low)} and "
+        f"{console.seconds(cost.high)}) and at most {console.size(cost.n_bytes)} of disk; time {cost.basis}."
+    )
 
 
 def tell(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace, now: dict | None = None) -> int:
@@ -218,7 +240,7 @@ def tell(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace, now: dict |
     return 0
 
 
-def worded(table: object) -> list[dict[str, str]]:
+def worded(table: "pd.DataFrame") -> list[dict[str, str]]:
     """Return a table's rows as texts: a number with the sd beside it where there is one."""
     from cxrlab.report import sweep_table
 

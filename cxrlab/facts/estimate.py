@@ -1,19 +1,23 @@
 """How long a run will take and how much disk it will fill, said before it starts.
 
 In:    specs, the sizes of their sites, what finished runs of this lab took.
-Out:   an Estimate that says what it rests on.
+Out:   an Estimate with its range, which says what it rests on; NoSpace where the disk cannot hold it.
 Never: torch, streamlit; promises.
 """
 
 import math
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from cxrlab import progress
 from cxrlab import spec as specs
 from cxrlab.choices import networks, optimizers
-from cxrlab.errors import CxrlabError
+from cxrlab.errors import CxrlabError, NoSpace
 from cxrlab.jobs import slots
 from cxrlab.paths import Lab, RunPaths
 
@@ -33,19 +37,48 @@ REFERENCE_GFLOP = 5.5  # DenseNet-121's, for a network that is not in the table
 MILLIONS = {"small_cnn": 0.4, "small_cnn3": 0.6, "autoencoder": 4.0, "latent_head": 0.1, "hierarchical": 93.0}
 UNKNOWN_MILLIONS = 25.0  # any other network of timm's
 FORWARD = 1 / 3  # of a step: the way back costs twice the way there
-# Pretraining shows two views, and a second, slower network looks at each.
-TWO_VIEWS = 2 * (1 + FORWARD)
+# Pretraining shows two views: the network learns from one, and a second network looks at the other.
+TWO_VIEWS = 1 + FORWARD
 START_SECONDS = 6.0  # a process, its libraries, its store
 STAGE_TRAIN = "train"
+# By how much a run may miss what is said of it, either way, with all its epochs. A run of the same network and task on this
+# machine differs by what else the machine does; another network also by its row of RELATIVE, at another image side and
+# batch (across the finished runs of two labs: 1.6 times); another machine's cores are two or three times ours.
+OFF_SAME, OFF_OTHER, OFF_REFERENCE = 1.5, 2.0, 3.0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds and bytes of some runs; `basis` says in words where the speed comes from."""
+    """Seconds and bytes of some runs; `basis` says in words where the speed comes from.
+
+    `seconds` is with every epoch; from `low`, when all stop as early as they may, to `high` seconds.
+    """
 
     seconds: float
     n_bytes: float
     basis: str
+    low: float = np.nan
+    high: float = np.nan
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Seconds a training image at cost 1 of this lab's finished runs, by (network, task)."""
+
+    units: Mapping[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    @property
+    def every(self) -> list[float]:
+        """Those of all runs."""
+        return [unit for some in self.units.values() for unit in some]
+
+    def unit(self, spec: specs.TrainSpec) -> tuple[float, float]:
+        """Return (the unit that fits a run best, by how much it may be off): of its own network, any, or the reference."""
+        if same := self.units.get((spec.model.name, spec.task)):
+            return float(np.median(same)), OFF_SAME
+        if every := self.every:
+            return float(np.median(every)), OFF_OTHER
+        return REFERENCE_SECONDS, OFF_REFERENCE
 
 
 def images_of(spec: specs.TrainSpec, n_images: dict[str, int]) -> tuple[float, float]:
@@ -87,31 +120,65 @@ def seconds_of(spec: specs.TrainSpec, n_images: dict[str, int], unit: float) -> 
     return START_SECONDS + unit * relative_cost(spec) * (passes + scored * FORWARD)
 
 
-def estimate(runs: list[specs.TrainSpec], n_images: dict[str, int], lab: Lab | None = None) -> Estimate:
-    """Return what `runs` will take together, as many at once as there are slots, with early stopping left out.
+def estimate(runs: Sequence[specs.TrainSpec], n_images: dict[str, int], lab: Lab | None = None) -> Estimate:
+    """Return what `runs` will take together, as many at once as there are slots.
 
     Args:
         runs: the specs.
         n_images: site → images of its store.
         lab: its finished runs give the speed; without one, or without such runs, a two-core reference does.
     """
-    unit, n_runs = measured_unit(lab, n_images) if lab is not None else (np.nan, 0)
-    measured = not np.isnan(unit)
-    unit = unit if measured else REFERENCE_SECONDS
-    seconds = [seconds_of(spec, n_images, unit) for spec in runs]
+    speeds = measured(lab, n_images) if lab is not None else Speeds()
+    said = [_range_of(spec, n_images, speeds) for spec in runs]
     n_bytes = sum(bytes_of(spec, images_of(spec, n_images)[1]) for spec in runs)
-    basis = (
-        f"from the speed of {n_runs} finished {'run' if n_runs == 1 else 'runs'} of this lab"
-        if measured
-        else "from a reference machine with two cores and no GPU; the first finished run here will correct it"
-    )
-    together = max(max(seconds, default=0.0), sum(seconds) / slots.count())
-    return Estimate(together, n_bytes, basis)
+    low, middle, high = (_together([one[k] for one in said]) for k in range(3))
+    return Estimate(middle, n_bytes, _basis(runs, speeds), low, high)
+
+
+def _range_of(spec: specs.TrainSpec, n_images: dict[str, int], speeds: Speeds) -> tuple[float, float, float]:
+    unit, off = speeds.unit(spec)
+    fewest = min(spec.training.epochs, spec.training.patience + 1)
+    short = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": fewest})})
+    whole = seconds_of(spec, n_images, unit)
+    return seconds_of(short, n_images, unit) / off, whole, whole * off
+
+
+def _together(seconds: list[float]) -> float:
+    return max(max(seconds, default=0.0), sum(seconds) / slots.count())
+
+
+def _basis(runs: Sequence[specs.TrainSpec], speeds: Speeds) -> str:
+    n = len(speeds.every)
+    if not n:
+        return (
+            "from a reference machine with two cores and no GPU; the first finished run here will correct it"
+        )
+    known = {(spec.model.name, spec.task) for spec in runs}
+    others = sorted({name for name, task in known if (name, task) not in speeds.units})
+    more = f"; none of them is of {', '.join(others[:3])}{' …' * (len(others) > 3)}" if others else ""
+    return f"from the speed of {n} finished {'run' if n == 1 else 'runs'} of this lab{more}"
+
+
+def check_room(lab: Lab, n_bytes: float, what: str) -> None:
+    """Raise NoSpace when the lab's disk has less than `n_bytes` free; `what` is to fill them."""
+    there = next(path for path in (lab.root, *lab.root.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if n_bytes > free:
+        raise NoSpace(
+            f"{what} may fill {n_bytes / 1e9:,.1f} GB and the disk of {lab.root} has {free / 1e9:,.1f} GB free; ask for fewer "
+            "runs or a smaller network, or make room."
+        )
 
 
 def measured_unit(lab: Lab, n_images: dict[str, int]) -> tuple[float, int]:
     """Return (seconds a training image at cost 1, finished runs it rests on): the median; NaN without any."""
-    units = []
+    units = measured(lab, n_images).every
+    return (float(np.median(units)), len(units)) if units else (np.nan, 0)
+
+
+def measured(lab: Lab, n_images: dict[str, int]) -> Speeds:
+    """Return the speeds of the lab's finished runs at homes of known size."""
+    units: dict[tuple[str, str], list[float]] = {}
     for run_id in lab.run_ids():
         run = lab.run(run_id)
         if not run.checkpoint.exists():
@@ -120,17 +187,32 @@ def measured_unit(lab: Lab, n_images: dict[str, int]) -> tuple[float, int]:
             spec = specs.read(run.spec)
         except CxrlabError:  # a damaged folder tells nothing about speed
             continue
+        # A head on latents trains for less time than a clock can tell.
         if isinstance(spec, specs.TrainSpec) and spec.model.name != "latent_head":
-            units.append(_unit_of(run, spec, n_images))
-    units = [unit for unit in units if not np.isnan(unit)]
-    return (float(np.median(units)), len(units)) if units else (np.nan, 0)
+            unit = _unit_of(run, spec, n_images)
+            if not np.isnan(unit):
+                units.setdefault((spec.model.name, spec.task), []).append(unit)
+    return Speeds(units)
 
 
 def _unit_of(run: RunPaths, spec: specs.TrainSpec, n_images: dict[str, int]) -> float:
-    lines = [line for line in progress.read(run.progress) if str(line["stage"]).startswith(STAGE_TRAIN)]
     passes, _ = images_of(spec, n_images)
-    if len(lines) < 2 or not passes or not lines[-1]["of"]:
+    if not passes or any(site not in n_images for site in spec.view.source):
         return np.nan
-    share = (lines[-1]["done"] - lines[0]["done"]) / lines[-1]["of"]  # a run that stopped early did less
-    took = lines[-1]["t"] - lines[0]["t"]
+    share, took = _trained(run.progress, run.checkpoint.stat().st_mtime_ns)
     return took / (passes * share * relative_cost(spec)) if share > 0 and took > 0 else np.nan
+
+
+# A form asks again at every change, and a lab of hundreds of runs has as many files to read.
+@lru_cache(maxsize=4096)
+def _trained(
+    path: Path, mtime_ns: int
+) -> tuple[float, float]:  # a run trained again is another time of writing
+    """Return (share of the epochs that were trained, seconds that took); what lies between two attempts does not count."""
+    done, took, of, before = 0, 0.0, 0, None
+    for line in progress.read(path):
+        trains = str(line["stage"]).startswith(STAGE_TRAIN)
+        if trains and before is not None and line["done"] > before["done"]:
+            done, took, of = done + line["done"] - before["done"], took + line["t"] - before["t"], line["of"]
+        before = line if trains else None
+    return (done / of, took) if of else (np.nan, np.nan)

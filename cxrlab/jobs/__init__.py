@@ -31,14 +31,17 @@ def submit(lab: Lab, spec: AnySpec, executor: str = "local") -> str:
     Raises:
         MissingInput, BadStore: a site that the spec names has no store, or a damaged one.
         BadSpec: the spec does not fit the stores.
+        NoSpace: the disk does not hold what it may fill.
         UnknownName: no such executor.
     """
-    from cxrlab.jobs import request  # reads stores; a page that only looks at runs need not load h5py
+    from cxrlab.jobs import request, room  # read stores; a page that looks at runs need not load h5py
     from cxrlab.leaks import memory
 
     start = EXECUTORS[executor]
     spec = request.complete(lab, spec)
     run, found = lab.run(spec.run_id), request.overlaps(lab, spec)
+    if not run.spec.exists():
+        room.check(lab, spec)
     after: Callable[[], None] | None = None
     with state.locked(run):
         # A later scoring says it where its numbers are shown, too: at the run that it scores.

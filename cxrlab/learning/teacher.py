@@ -59,12 +59,19 @@ def check(lab: Lab, spec: TrainSpec) -> TrainSpec:
         MissingInput: there is no such run.
         BadSpec: it is no training run, of another home, split or task, lacks a label, or did not mask it.
     """
-    of, waiting = lab.run(spec.teacher), learners(spec)
+    of = lab.run(spec.teacher)
     if not of.spec.exists():
         raise MissingInput(f"no run named {spec.teacher!r} to be the teacher; {REMEDY}.")
     known = specs.read(of.spec)
     if not isinstance(known, TrainSpec):
         raise BadSpec(f"the teacher {spec.teacher!r} is no training run; {REMEDY}.")
+    check_fit(known, spec)
+    return known
+
+
+def check_fit(known: TrainSpec, spec: TrainSpec) -> None:
+    """Raise BadSpec unless a run of `known` can teach one of `spec`; it need not be trained yet."""
+    waiting = learners(spec)
     if sorted(known.view.source) != sorted(spec.view.source):
         raise BadSpec(
             f"the teacher {spec.teacher!r} was trained at {' + '.join(known.view.source)}, this run's home is "
@@ -88,7 +95,6 @@ def check(lab: Lab, spec: TrainSpec) -> TrainSpec:
             f"the teacher {spec.teacher!r} was itself trained with {other[0]} uncertain as "
             f"{policies.uncertain_of(known.view, other[0])!r}; {REMEDY}."
         )
-    return known
 
 
 def read(lab: Lab, spec: TrainSpec, site: Store) -> Taught:

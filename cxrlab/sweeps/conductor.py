@@ -5,7 +5,6 @@ Out:   runs, as jobs of their own that outlive this process; children.json says 
 Never: torch: each run computes in its own process.
 """
 
-import math
 import time
 from collections.abc import Mapping
 
@@ -93,15 +92,19 @@ class Waves:
 
     def _submit(self, cell: Cell) -> None:
         try:
-            self.ids[cell.key] = self.alive[cell.key] = jobs.submit(self.lab, cell.with_runs(self.ids))
+            spec = request.complete(self.lab, cell.with_runs(self.ids))
+            # Written down first: who cancels the sweep right after must find the run.
+            self.ids[cell.key] = spec.run_id
+            self._tell_children()
+            jobs.submit(self.lab, spec)
+            self.alive[cell.key] = spec.run_id
         except CxrlabError as error:
+            self.ids.pop(cell.key, None)
             self.wrong[cell.key] = str(error)
-            return
-        left_out = {
-            **self.found.invalid,
-            **{key: f"the same run as {of}" for key, of in self.found.same.items()},
-        }
-        files.write_json(self.run.children, {"runs": self.ids, "left_out": left_out})
+
+    def _tell_children(self) -> None:
+        same = {key: f"the same run as {of}" for key, of in self.found.same.items()}
+        files.write_json(self.run.children, {"runs": self.ids, "left_out": {**self.found.invalid, **same}})
 
     def _look(self) -> bool:
         """Take out of `alive` what has ended."""
@@ -131,6 +134,7 @@ class Waves:
 def _seconds_of(lab: Lab, found: Expansion) -> Mapping[str, float]:
     sites = dict.fromkeys(site for spec in found.specs for site in request.sites_of(spec))
     n_images = {site: len(request.open_store(lab, site)) for site in sites}
-    unit, _ = estimate.measured_unit(lab, n_images)
-    unit = estimate.REFERENCE_SECONDS if math.isnan(unit) else unit
-    return {cell.key: estimate.seconds_of(cell.spec, n_images, unit) for cell in found.cells}
+    speeds = estimate.measured(lab, n_images)
+    return {
+        cell.key: estimate.seconds_of(cell.spec, n_images, speeds.unit(cell.spec)[0]) for cell in found.cells
+    }

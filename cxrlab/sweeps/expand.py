@@ -8,52 +8,20 @@ Never: torch, files of a lab: what only the stores can say is asked in sweeps.pl
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec
 from cxrlab.spec.sweep import Arm
+from cxrlab.sweeps.ahead import put
+from cxrlab.sweeps.cells import Cell, Draft, Expansion, key_of, worded
+from cxrlab.sweeps.settling import Settling
+
+__all__ = ["MOST", "Cell", "Expansion", "count", "expand", "key_of", "refuse", "worded"]
 
 MOST = 2_000  # runs of one sweep: at a minute each, a day and a half
 SHOWN = 3  # impossible runs in a sentence
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of a sweep."""
-
-    key: str  # "sam training.learning_rate=0.001 seed 1": arm, values, seed
-    arm: str
-    values: dict[str, Any]  # axis → value
-    seed: int
-    fields: dict[str, Any]  # of a TrainSpec, without the names of runs that it needs
-    needs: dict[str, str]  # field → key of the cell whose run it names
-    spec: (
-        specs.TrainSpec
-    )  # where it needs a run, with the name that this would have were its data not looked at
-
-    def with_runs(self, run_ids: Mapping[str, str]) -> specs.TrainSpec:
-        """Return the spec with the runs that it needs, key of a cell → run id. Raises BadSpec as specs.build."""
-        fields = copy.deepcopy(self.fields)
-        for path, key in self.needs.items():
-            put(fields, path, run_ids[key])
-        return _trained(specs.build(fields))
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """What comes of a sweep."""
-
-    cells: tuple[Cell, ...]  # one that is needed stands before those that need it
-    invalid: dict[str, str] = field(default_factory=dict)  # key → why it cannot be
-    same: dict[str, str] = field(default_factory=dict)  # key → key of the cell that is the same run
-
-    @property
-    def specs(self) -> list[specs.TrainSpec]:
-        """The runs' specs, in order."""
-        return [cell.spec for cell in self.cells]
 
 
 def count(sweep: specs.SweepSpec) -> int:
@@ -72,7 +40,7 @@ def _arms(sweep: specs.SweepSpec) -> tuple[Arm, ...]:
 
 
 def expand(sweep: specs.SweepSpec) -> Expansion:
-    """Return every run of `sweep`.
+    """Return every run of `sweep`, and those that it waits for without naming them (see sweeps.ahead).
 
     Raises:
         BadSpec: there are more than MOST; nothing is built then.
@@ -83,32 +51,18 @@ def expand(sweep: specs.SweepSpec) -> Expansion:
             f"the sweep {sweep.name!r} names {asked:,} runs; at most {MOST:,} can be asked for at once. Name fewer values or "
             "seeds, or make several sweeps of it."
         )
-    cells: dict[str, Cell] = {}
-    first: dict[str, str] = {}  # digest → key
-    invalid: dict[str, str] = {}
-    same: dict[str, str] = {}
-    for arm, values, seed in _all(sweep):
-        key = key_of(arm.name if sweep.arms else "", values, seed, seeds=len(sweep.seeds) > 1)
-        needs = {path: _needed_key(sweep, name, values, seed) for path, name in arm.needs.items()}
-        needs = {path: same.get(needed, needed) for path, needed in needs.items()}
-        if missing := next((needed for needed in needs.values() if needed in invalid), ""):
-            invalid[key] = f"it needs {missing!r}, which cannot be"
-            continue
-        try:
-            fields = _fields(sweep, arm, values, seed)
-            named = copy.deepcopy(fields)
-            for path, needed in needs.items():
-                put(named, path, cells[needed].spec.run_id)
-            spec = _trained(specs.build(named))
-        except BadSpec as error:
-            invalid[key] = str(error)
-            continue
-        known = first.setdefault(specs.digest(spec), key)
-        if known != key:
-            same[key] = known
-        else:
-            cells[key] = Cell(key, arm.name if sweep.arms else "", values, seed, fields, needs, spec)
-    return Expansion(tuple(cells.values()), invalid, same)
+    return Settling().settle([_draft(sweep, *one) for one in _all(sweep)])
+
+
+def _draft(sweep: specs.SweepSpec, arm: Arm, values: dict[str, Any], seed: int) -> Draft:
+    several, name = len(sweep.seeds) > 1, arm.name if sweep.arms else ""
+    needs = {path: _needed_key(sweep, needed, values, seed) for path, needed in arm.needs.items()}
+    made = Draft(key_of(name, values, seed, seeds=several), name, values, seed, {}, needs, several)
+    try:
+        made.fields = _fields(sweep, arm, values, seed)
+    except BadSpec as error:
+        made.problem = str(error)
+    return made
 
 
 def _all(sweep: specs.SweepSpec) -> Iterator[tuple[Arm, dict[str, Any], int]]:
@@ -135,55 +89,6 @@ def _needed_key(sweep: specs.SweepSpec, name: str, values: dict[str, Any], seed:
     arm = next(arm for arm in sweep.arms if arm.name == name)
     shared = {path: value for path, value in values.items() if path in sweep.axes or path in arm.axes}
     return key_of(name, shared, seed, seeds=len(sweep.seeds) > 1)
-
-
-def put(fields: dict[str, Any], path: str, value: Any) -> None:
-    """Set a field of nested dicts by its dotted name.
-
-    Raises:
-        BadSpec: something on the way is no group of fields.
-
-    >>> fields = {"training": {"epochs": 2}}
-    >>> put(fields, "training.loss", "focal"); fields
-    {'training': {'epochs': 2, 'loss': 'focal'}}
-    """
-    *groups, last = path.split(".")
-    for name in groups:
-        fields = fields.setdefault(name, {})
-        if not isinstance(fields, dict):
-            raise BadSpec(f"{path}: {name!r} is no group of fields.")
-    fields[last] = value
-
-
-def key_of(arm: str, values: Mapping[str, Any], seed: int, *, seeds: bool) -> str:
-    """Return a cell's name: its arm, what is varied, its seed where there are several.
-
-    >>> key_of("sam", {"training.learning_rate": 0.001}, 1, seeds=True)
-    'sam training.learning_rate=0.001 seed 1'
-    """
-    said = [arm] if arm else []
-    said += [f"{path}={worded(value)}" for path, value in values.items()]
-    said += [f"seed {seed}"] if seeds or not said else []
-    return " ".join(said)
-
-
-def worded(value: Any) -> str:
-    """Return an axis' value as a table shows it.
-
-    >>> worded([64, 96]), worded({"a": 0.5}), worded(1e-4), worded("")
-    ('64+96', 'a:0.5', '0.0001', 'none')
-    """
-    if isinstance(value, Mapping):
-        return "+".join(f"{name}:{worded(one)}" for name, one in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        return "+".join(map(worded, value)) or "none"
-    return "none" if value == "" else str(value)
-
-
-def _trained(made: specs.AnySpec) -> specs.TrainSpec:
-    if not isinstance(made, specs.TrainSpec):
-        raise BadSpec(f"a sweep is made of training runs; its base says kind {made.kind!r}.")
-    return made
 
 
 def refuse(found: Expansion, *, skip_invalid: bool) -> None:

@@ -5,15 +5,21 @@ Out:   the runs that can be, and a reason for each that cannot.
 Never: torch, processes.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.facts.estimate import Estimate, estimate
 from cxrlab.jobs import request
+from cxrlab.leaks import guard
+from cxrlab.learning import lineage, teacher
 from cxrlab.paths import Lab
-from cxrlab.sweeps import expand
-from cxrlab.sweeps.expand import Expansion
+from cxrlab.sweeps import ahead, expand
+from cxrlab.sweeps.expand import Cell, Expansion
+
+# Field that names a run of the lab → who looks whether this run can build on it.
+CHECKS = {ahead.TEACHER: teacher.check, ahead.START: lineage.check, ahead.LATENTS: request.check_latents}
 
 
 def outline(lab: Lab, sweep: specs.SweepSpec, *, wait: bool = True) -> Expansion:
@@ -30,10 +36,12 @@ def outline(lab: Lab, sweep: specs.SweepSpec, *, wait: bool = True) -> Expansion
     found = expand.expand(sweep)
     cells, invalid = [], dict(found.invalid)
     asked: dict[str, str] = {}  # two thousand runs of one view ask the stores once
+    known = {cell.key: cell for cell in found.cells}
     for cell in found.cells:
-        key = _asks(cell.spec)
+        seen = _seen(known, cell)
+        key = _asks(cell, seen)
         if key not in asked:
-            asked[key] = _why_not(lab, cell.spec, wait)
+            asked[key] = _why_not(lab, cell, seen, wait)
         why = asked[key] or next(
             (f"it needs {one!r}, which cannot be" for one in cell.needs.values() if one in invalid), ""
         )
@@ -41,19 +49,48 @@ def outline(lab: Lab, sweep: specs.SweepSpec, *, wait: bool = True) -> Expansion
             invalid[cell.key] = why
         else:
             cells.append(cell)
+    wanted = {needed for cell in cells if not cell.added for needed in _below(known, cell)}
+    cells = [cell for cell in cells if not cell.added or cell.key in wanted]  # nobody waits for it any more
+    invalid = {key: why for key, why in invalid.items() if key not in known or not known[key].added}
     return replace(found, cells=tuple(cells), invalid=invalid)
 
 
-def _asks(spec: specs.TrainSpec) -> str:
+def _below(known: dict[str, Cell], cell: Cell) -> Iterator[str]:
+    for needed in cell.needs.values():
+        yield needed
+        yield from _below(known, known[needed])
+
+
+def _seen(known: dict[str, Cell], cell: Cell) -> tuple[str, ...]:
+    """Return the homes of the sweep's runs that a cell's network will have begun with, beside its own."""
+    below = [key for path, key in cell.needs.items() if path != ahead.TEACHER]
+    homes = [site for key in below for site in (*known[key].spec.view.source, *_seen(known, known[key]))]
+    return tuple(dict.fromkeys(site for site in homes if site not in cell.spec.view.source))
+
+
+def _asks(cell: Cell, seen: tuple[str, ...]) -> str:
     """Return what decides the stores' answer."""
-    teacher = bool(spec.teacher)
-    return f"{spec.task} {specs.dumps(spec.view)} {spec.training.batch} {teacher}"
+    spec = cell.spec
+    words = f"{spec.task} {specs.dumps(spec.model)} {specs.dumps(spec.view)} {spec.training.batch} {bool(spec.teacher)}"
+    return f"{words} {seen} {[*cell.needs]} {_named(cell)}"
 
 
-def _why_not(lab: Lab, spec: specs.TrainSpec, wait: bool) -> str:
+def _named(cell: Cell) -> dict[str, str]:
+    """Return the runs of the lab that a cell names, by the field that does."""
+    said = {path: ahead.value_at(cell.fields, path) for path in ahead.WORDS if path not in cell.needs}
+    return {path: run_id for path, run_id in said.items() if run_id}
+
+
+def _why_not(lab: Lab, cell: Cell, seen: tuple[str, ...], wait: bool) -> str:
+    spec = cell.spec
     try:
-        # The runs that it needs are not there yet.
-        request.complete(lab, spec, others=False, wait=wait)
+        # Runs of the sweep that it needs are not there yet; those of the lab that it names are, or it cannot be.
+        request.complete(lab, spec, others=not cell.needs, wait=wait)
+        for path in _named(cell) if cell.needs else ():
+            CHECKS[path](lab, spec)
+        if seen and not spec.view.allow_overlap:
+            began = spec.view.model_copy(update={"source": (*spec.view.source, *seen)})
+            guard.refuse(request.overlaps(lab, spec.model_copy(update={"view": began}), wait=wait))
     except CxrlabError as error:
         return str(error)
     return ""
