@@ -1,18 +1,19 @@
 """`python -m cxrlab VERB`: every page's verb, from a shell.
 
 In:    the command line.
-Out:   exit 0, or 2 with one clear sentence on standard error.
+Out:   exit 0, or 2 with one clear sentence on standard error; 128 + N where the signal N ended it.
 Never: imports of a verb that was not asked for.
 """
 
 import argparse
 import importlib
 import os
+import signal
 import sys
 
 from cxrlab import __version__
 from cxrlab.commands import VERBS
-from cxrlab.errors import CxrlabError
+from cxrlab.errors import CxrlabError, Interrupted
 
 WORKER = "_work"  # how jobs start their own process; not for people
 
@@ -33,9 +34,9 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:  # `… | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(f"\n{error}".rstrip(), file=sys.stderr)
+        return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:

@@ -56,3 +56,15 @@ class UnknownName(CxrlabError):
 
 class NoSpace(CxrlabError):
     """The disk is full; nothing was written under a final name."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked this process to end, and what it waited for was ended first; the text says what is left of that.
+
+    No `except Exception` may swallow it, as Python has it for Ctrl-C.
+    """
+
+    def __init__(self, number: int, text: str = "") -> None:
+        """Take the signal's number and the sentence."""
+        super().__init__(text)
+        self.number = number

@@ -15,7 +15,7 @@ from cxrlab import spec as specs
 from cxrlab.__main__ import main
 from cxrlab.commands import VERBS, demo
 from cxrlab.errors import BadInput
-from cxrlab.jobs import state
+from cxrlab.jobs import process, state
 from tests.jobs import kit
 from tests.jobs.kit import train_spec, wait_for
 
@@ -146,6 +146,86 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_end_it(stub, monkeypatch,
     assert watching.returncode == 130 and f"runs cancel {run.run_id}" in said and "Traceback" not in said
     assert jobs.status(run).state == "running"
     jobs.cancel(run)
+
+
+def waiting_in_the_foreground(lab, words):
+    """Start a verb that waits by the executor 'inline'; return its process and the run, once that is at work."""
+    before = set(lab.run_ids())
+    started = subprocess.Popen(
+        [*COMMAND, *words, "--executor", "inline"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # one thread here
+    )
+    until = time.monotonic() + 30
+    while not set(lab.run_ids()) - before and time.monotonic() < until:
+        time.sleep(0.05)
+    run = next(one for one in map(lab.run, lab.run_ids()) if one.run_id not in before)
+    wait_for(run, "running")
+    return started, run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_run_in_the_foreground_ends_with_its_command_and_can_be_resumed(
+    stub, monkeypatch, tmp_path, number
+):
+    monkeypatch.setenv("CXRLAB_STUB_STEPS", "2000")
+    path = tmp_path / "spec.json"
+    path.write_text(specs.dumps(train_spec()))
+    waiting, run = waiting_in_the_foreground(stub, ["run", str(path)])
+    while not run.last.exists():
+        time.sleep(0.02)
+    who = state.read_job(run).who
+    waiting.send_signal(number)
+    _, said = waiting.communicate(timeout=20)
+    assert waiting.returncode == 128 + number
+    assert said.strip().splitlines()[-1] == (
+        f"{number.name}: {run.run_id} was ended with this command and keeps what it had; "
+        f"go on: python -m cxrlab runs resume {run.run_id}"
+    )
+    assert "Traceback" not in said
+    assert jobs.status(run).state == "cancelled" and process.identity_of(who.pid) != who
+    stood_at = int(run.last.read_text())
+    monkeypatch.setenv("CXRLAB_STUB_STEPS", str(stood_at + 1))
+    jobs.resume(stub, run.run_id)
+    wait_for(run, "done")
+    assert f"fit begins at step {stood_at}" in run.log.read_text()
+
+
+def test_a_study_in_the_foreground_ends_with_all_its_runs(stub, monkeypatch):
+    monkeypatch.setenv("CXRLAB_STUB_STEPS", "2000")
+    waiting, run = waiting_in_the_foreground(
+        stub, ["study", "--source", "home", "--external", "east", "west"]
+    )
+    until = time.monotonic() + 30
+    while not any(
+        stub.run(one).spec.exists() and jobs.status(stub.run(one)).state == "running"
+        for one in jobs.children(run).values()
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    waiting.send_signal(signal.SIGTERM)
+    waiting.communicate(timeout=30)
+    assert waiting.returncode == 128 + signal.SIGTERM
+    assert [jobs.status(stub.run(one)).state for one in stub.run_ids() if stub.run(one).spec.exists()].count(
+        "cancelled"
+    ) == len(stub.run_ids())
+
+
+def test_a_signal_that_was_to_be_ignored_ends_nothing(stub, monkeypatch, tmp_path):
+    """As nohup has it: the window may close."""
+    monkeypatch.setenv("CXRLAB_STUB_STEPS", "30")
+    path = tmp_path / "spec.json"
+    path.write_text(specs.dumps(train_spec()))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        waiting, run = waiting_in_the_foreground(stub, ["run", str(path)])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    waiting.send_signal(signal.SIGHUP)
+    _, said = waiting.communicate(timeout=30)
+    assert "was ended" not in said
+    assert jobs.status(run).state == "done"
 
 
 def test_no_wait_prints_the_runs_name_and_leaves(stub, capsys, tmp_path):

@@ -5,6 +5,7 @@ Out:   one line that renews itself, or a line now and then where the output is a
 Never: starting or ending anything.
 """
 
+import argparse
 import math
 import sys
 import time
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import TextIO
 
 from cxrlab import jobs
+from cxrlab.jobs.executors import EXECUTORS
 from cxrlab.paths import RunPaths
 
 BAR = 24  # characters
@@ -39,6 +41,17 @@ def watch(run: RunPaths, out: TextIO | None = None) -> jobs.Status:
                 out.write("\r\x1b[K")
             return now
         time.sleep(POLL_SECONDS)
+
+
+def add_executor(verb: argparse.ArgumentParser) -> None:
+    """Let a verb that starts runs ask where, and say whose Ctrl-C ends what."""
+    verb.add_argument(
+        "--executor",
+        default="local",
+        metavar="|".join(EXECUTORS),
+        help="local (default): beside this command, which only watches; Ctrl-C leaves the run going, `runs cancel` ends "
+        "it. inline: for scripts; Ctrl-C or SIGTERM ends the run with the command, `runs resume` goes on.",
+    )
 
 
 def line(now: jobs.Status) -> str:

@@ -15,7 +15,6 @@ from cxrlab import spec as specs
 from cxrlab.commands import console
 from cxrlab.errors import BadRun
 from cxrlab.jobs import state
-from cxrlab.jobs.executors import EXECUTORS
 from cxrlab.leaks import memory
 from cxrlab.paths import Lab, RunPaths
 
@@ -50,9 +49,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
         )
     study.set_defaults(carry_out=carry_out_study)
     for verb in (run, score, study):
-        verb.add_argument(
-            "--executor", default="local", metavar="|".join(EXECUTORS), help="where it runs (default: local)"
-        )
+        console.add_executor(verb)
         verb.add_argument("--no-wait", action="store_true", help="start it and return at once")
         verb.add_argument("--json", action="store_true", help="print the outcome as JSON")
     _add_runs(verbs)

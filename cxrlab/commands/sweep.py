@@ -7,16 +7,16 @@ Never: torch: each run is a job of its own.
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxrlab import spec as specs
 from cxrlab.commands import console
 from cxrlab.commands.runs import check_done, wait
 from cxrlab.errors import BadInput
 from cxrlab.jobs import state
-from cxrlab.jobs.executors import EXECUTORS
 from cxrlab.paths import Lab
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from cxrlab.facts.estimate import Estimate
     from cxrlab.sweeps.expand import Cell, Expansion
 
+NOTE = (
+    "home, at: AUROC, mean over labels, ± sd over seeds. gap: home minus there, positive is worse there; [95 % interval over "
+    "patients] and what it allows to say."
+)
+BY_HOME = "External sites have no say in that."
 LISTED = 40  # runs of a dry run on a terminal; --json has all
 
 
@@ -73,9 +78,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--table", action="store_true", help="print what has come out so far; start nothing")
     verb.add_argument("--by-run", action="store_true", help="one line a run instead of mean ± sd over seeds")
     verb.add_argument("--save", type=Path, metavar="FILE", help="write the sweep to a file; start nothing")
-    verb.add_argument(
-        "--executor", default="local", metavar="|".join(EXECUTORS), help="where it runs (default: local)"
-    )
+    console.add_executor(verb)
     verb.add_argument("--no-wait", action="store_true", help="start it and return at once")
     verb.add_argument("--json", action="store_true", help="print figures as JSON")
     verb.set_defaults(carry_out=carry_out)
@@ -237,23 +240,69 @@ def tell(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace, now: dict |
         print(json.dumps({"sweep": sweep.name, "run": sweep.run_id, **(now or {}), "table": rows}, indent=1))
         return 0
     print(console.table(worded(table)))
+    for sentence in beneath(table, by_run):
+        print(sentence)
     return 0
 
 
+def beneath(table: "pd.DataFrame", by_run: "pd.DataFrame") -> list[str]:
+    """Return what a table of a sweep leaves open: what its numbers are, who is ahead, what is not there and why."""
+    from cxrlab.report import sweep_lead, sweep_table
+
+    said = []
+    if sweep_table.HOME in table and table[sweep_table.HOME].notna().any():
+        said.append(NOTE)
+    over = sweep_table.over_seeds(by_run)
+    if (found := sweep_lead.lead(over)) is not None:
+        setting = sweep_table.setting_of(by_run)
+        first, second = (
+            ", ".join(str(over.loc[k, name]) for name in setting) for k in (found.first, found.second)
+        )
+        by = f"{first} is ahead of {second} by {found.by:.3f} at home"
+        if found.is_clear:
+            said.append(f"{by}; training again moves that by about {found.moves:.3f}. {BY_HOME}")
+        else:
+            known = found.moves == found.moves
+            but = (
+                f"training again moves that by about {found.moves:.3f}"
+                if known
+                else "with one seed nothing says by chance or not"
+            )
+            said.append(f"{by}, but {but}: it cannot be told which is better. {BY_HOME}")
+    lost = by_run[by_run[sweep_table.WHY] != ""]
+    for _, row in lost.iterrows():
+        name = " ".join(str(row[column]) for column in sweep_table.setting_of(by_run) if row[column] != "")
+        said.append(
+            f"not there: {name} seed {row[sweep_table.SEED]} {row[sweep_table.RUN]} {row[sweep_table.WHY]}"
+        )
+    return said
+
+
 def worded(table: "pd.DataFrame") -> list[dict[str, str]]:
-    """Return a table's rows as texts: a number with the sd beside it where there is one."""
+    """Return a table's rows as texts: a number with its sd beside it, a gap with its interval and verdict too."""
     from cxrlab.report import sweep_table
 
-    numbers, rows = sweep_table.numbers_of(table), []
-    numbers = [name for name in numbers if not name.endswith(sweep_table.SD)]
-    deviations = {f"{name}{sweep_table.SD}" for name in numbers}
-    for row in table.to_dict("records"):
-        said = {
-            name: sweep_table.spread(value, row.get(f"{name}{sweep_table.SD}", float("nan")))
-            if name in numbers
-            else str(value)
-            for name, value in row.items()
-            if name not in deviations
-        }
-        rows.append(said)
-    return rows
+    numbers = sweep_table.numbers_of(table)
+    beside = {
+        *sweep_table.beside_of(table),
+        sweep_table.WHY,
+        *(f"{name}{sweep_table.SD}" for name in numbers),
+    }
+    return [
+        {name: _worded(row, name, numbers) for name in table if name not in beside}
+        for row in table.to_dict("records")
+    ]
+
+
+def _worded(row: dict[str, Any], name: str, numbers: list[str]) -> str:
+    from cxrlab.report import sweep_table
+
+    if name not in numbers:
+        return str(row[name])
+    said = sweep_table.spread(row[name], row.get(f"{name}{sweep_table.SD}", math.nan))
+    low, high, says = (
+        row.get(f"{name}{end}", math.nan) for end in (sweep_table.LOW, sweep_table.HIGH, sweep_table.SAYS)
+    )
+    if isinstance(says, str) and not math.isnan(row[name]):
+        said += (f" [{low:.3f}, {high:.3f}]" if low == low else "") + f" {says}"
+    return said

@@ -6,6 +6,7 @@ Never: torch; what the run means.
 """
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cxrlab
-from cxrlab.errors import BadRun
+from cxrlab.errors import BadRun, Interrupted
 from cxrlab.jobs import process, slots, state
 from cxrlab.paths import RunPaths
 from cxrlab.registry import Registry
@@ -30,12 +31,27 @@ def local(run: RunPaths) -> None:
 
 @EXECUTORS.add("inline")
 def inline(run: RunPaths) -> Callable[[], None]:
-    """As `local`, and wait until it is over: for scripts that want the result next."""
+    """As `local`, and wait until it is over: for scripts that want the result next.
+
+    Whatever ends the waiting process by a signal ends the run first, which can be resumed; SIGKILL is not heard.
+    """
     who = _start(run, "inline")
 
     def wait() -> None:
-        while who is not None and process.is_alive(who):
-            time.sleep(0.05)
+        try:
+            with process.signals_are_raised():
+                while who is not None and process.is_alive(who):
+                    time.sleep(0.05)
+        except KeyboardInterrupt as asked:
+            from cxrlab import jobs  # which imports this file
+
+            number = signal.Signals(getattr(asked, "number", signal.SIGINT))
+            jobs.cancel(run)
+            raise Interrupted(
+                number,
+                f"{number.name}: {run.run_id} was ended with this command and keeps what it had; "
+                f"go on: python -m cxrlab runs resume {run.run_id}",
+            ) from None
 
     return wait
 

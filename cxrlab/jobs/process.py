@@ -9,11 +9,16 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import psutil
+
+from cxrlab.errors import Interrupted
 
 # Children of this process, kept so that a dead one can be reaped: a zombie still has its number and start time.
 _CHILDREN: dict[int, subprocess.Popen] = {}
@@ -85,6 +90,33 @@ def start(command: list[str], log: Path, cwd: Path, env: dict[str, str]) -> Iden
         )
     _CHILDREN[child.pid] = child
     return identity_of(child.pid)
+
+
+@contextlib.contextmanager
+def signals_are_raised() -> Iterator[None]:
+    """Inside, what asks this process to end raises Interrupted: SIGTERM and SIGHUP as Ctrl-C does.
+
+    Not where somebody has said otherwise (nohup, a handler of the program's own), nor outside the main thread, which
+    alone hears signals.
+    """
+
+    def say(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    main = threading.current_thread() is threading.main_thread()
+    usual = {
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+    }
+    heard = {number: was for number, was in usual.items() if main and signal.getsignal(number) == was}
+    try:
+        for number in heard:
+            signal.signal(number, say)
+        yield
+    finally:
+        for number, was in heard.items():
+            signal.signal(number, was)
 
 
 def wait_gone(who: Identity, seconds: float) -> bool:
