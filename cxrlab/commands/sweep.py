@@ -262,7 +262,7 @@ def beneath(table: "pd.DataFrame", by_run: "pd.DataFrame") -> list[str]:
         if found.is_clear:
             said.append(f"{by}; training again moves that by about {found.moves:.3f}. {BY_HOME}")
         else:
-            known = found.moves == found.moves
+            known = not math.isnan(found.moves)
             but = (
                 f"training again moves that by about {found.moves:.3f}"
                 if known
@@ -304,5 +304,5 @@ def _worded(row: dict[str, Any], name: str, numbers: list[str]) -> str:
         row.get(f"{name}{end}", math.nan) for end in (sweep_table.LOW, sweep_table.HIGH, sweep_table.SAYS)
     )
     if isinstance(says, str) and not math.isnan(row[name]):
-        said += (f" [{low:.3f}, {high:.3f}]" if low == low else "") + f" {says}"
+        said += (f" [{low:.3f}, {high:.3f}]" if not math.isnan(low) else "") + f" {says}"
     return said

@@ -16,11 +16,11 @@ from cxrlab.report import sweep_table
 from cxrlab.sweeps import expand, shelf
 
 ARM = "arm"
-Measure = Callable[[str], dict[str, float]]
+Measure = Callable[[str], dict[str, float | str]]
 
 
 def table(lab: Lab, sweep: specs.SweepSpec, measure: Measure | None = None) -> pd.DataFrame:
-    """Return one row a run: arm, axes, seed, run, state, then report.sweep_table's numbers; NaN where it has none yet.
+    """Return one row a run: arm, axes, seed, run, state, why, then report.sweep_table's numbers; NaN where it has none yet.
 
     Args:
         lab: where the runs are.
@@ -28,22 +28,27 @@ def table(lab: Lab, sweep: specs.SweepSpec, measure: Measure | None = None) -> p
         measure: run id → numbers; a page keeps them.
     """
     measure = measure or (lambda run_id: measured(lab, run_id))
-    rows = []
-    for one in shelf.members(lab, sweep):
-        row = {ARM: one.arm} if sweep.arms else {}
+    rows, members = [], shelf.members(lab, sweep)
+    has_arms = any(one.arm for one in members)  # also of a run that was added to a sweep without arms
+    for one in members:
+        row = {ARM: one.arm} if has_arms else {}
         row |= {path: expand.worded(value) for path, value in one.values.items()}
-        state = jobs.status(lab.run(one.run_id)).state if one.run_id else "not begun"
+        now = jobs.status(lab.run(one.run_id)) if one.run_id else None
+        state = now.state if now else "not begun"
         row |= {sweep_table.SEED: one.seed, sweep_table.RUN: one.run_id, sweep_table.STATE: state}
+        # A run that failed at one site may have numbers of the others.
+        row[sweep_table.WHY] = (
+            "" if state == "done" else f"{state}{f': {now.reason}' if now and now.reason else ''}"
+        )
         rows.append(row | (measure(one.run_id) if one.run_id else {}))
     made = sweep_table.without_repeats(pd.DataFrame(rows))
-    numbers = sweep_table.numbers_of(made)
-    rest = [column for column in made if column not in numbers]
-    setting = [column for column in rest if column not in sweep_table.FACTS]
+    setting = sweep_table.setting_of(made)
     made[setting] = made[setting].fillna("")  # an arm need not have another arm's axes
-    return made[[*setting, *sweep_table.FACTS, *numbers]]
+    rest = [column for column in made if column not in (*setting, *sweep_table.FACTS)]
+    return made[[*setting, *sweep_table.FACTS, *rest]]
 
 
-def measured(lab: Lab, run_id: str) -> dict[str, float]:
+def measured(lab: Lab, run_id: str) -> dict[str, float | str]:
     """Return a run's numbers from the sites that are scored; {} before all its homes are."""
     run = lab.run(run_id)
     spec = specs.read(run.spec)

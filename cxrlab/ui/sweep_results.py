@@ -30,9 +30,7 @@ def draw(run_id: str) -> None:
         base.empty("no run has been scored at home yet.")
     else:
         table["said"] = [_said(row, _settings(by_run)) for row in table.to_dict("records")]
-        if found := sweep_lead.lead(table):
-            st.markdown(standings.sweep(table, found))
-            st.caption(standings.ORACLE)
+        _who_leads(table, by_run)
         if len(table) <= _most():
             _figure(table, by_run, run_id)
         _side_by_side(table, by_run, run_id)
@@ -45,7 +43,11 @@ def draw(run_id: str) -> None:
         bind="query-params",
     )
     shown = by_run if how == BY_RUN else table.drop(columns="said", errors="ignore")
-    numbers = [name for name in shown if name.split(" ")[0] in (sweep_table.HOME, "at", "gap")]
+    numbers = [
+        name
+        for name in shown
+        if name.split(" ")[0] in (sweep_table.HOME, "at", "gap") and not name.endswith(sweep_table.SAYS)
+    ]
     shown = shown.drop(columns=[name for name in numbers if shown[name].isna().all()])  # one seed has no sd
     base.table(
         shown,
@@ -55,7 +57,8 @@ def draw(run_id: str) -> None:
     )
     st.caption(
         "home and at: AUROC, mean over labels; of a site that was trained on, its test rows. gap: home minus there over the labels that both support; positive is worse "
-        "there. sd: over seeds, how much training again moves the number; it is no interval over patients."
+        "there. sd: over seeds, how much training again moves the number; it is no interval over patients. "
+        "None: not scored there, or trained there."
     )
     _left_out(run_id)
 
@@ -81,9 +84,23 @@ def _figure(table: pd.DataFrame, by_run: pd.DataFrame, run_id: str) -> None:
     )
 
 
+def _who_leads(table: pd.DataFrame, by_run: pd.DataFrame) -> None:
+    """Say which setting leads at home, where home is one place."""
+    scored = by_run[by_run[sweep_table.HOME].notna()]
+    homes = {cached.home_of(run_id) for run_id in scored[sweep_table.RUN]}
+    if len(homes) > 1:
+        st.markdown(
+            "These settings were trained at different homes, so the column *home* is not one place: compare them in a column "
+            "*at*, at a site that none of them was trained on."
+        )
+    elif found := sweep_lead.lead(table):
+        st.markdown(standings.sweep(table, found))
+    st.caption(standings.ORACLE)
+
+
 def _settings(by_run: pd.DataFrame) -> list[str]:
     """Return the columns that say what was varied."""
-    return [name for name in by_run if name not in (*sweep_table.FACTS, *sweep_table.numbers_of(by_run))]
+    return sweep_table.setting_of(by_run)
 
 
 def _side_by_side(table: pd.DataFrame, by_run: pd.DataFrame, run_id: str) -> None:
