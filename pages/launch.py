@@ -26,6 +26,7 @@ with frame.page("Launch", "What shall we run?"):
                     "Start from a preset instead", on_click=forget_rerun, key="forget", icon=":material/undo:"
                 )
                 kinds = launching.kinds_of(rerun)
+                st.info(f"Filled in from `{rerun}`. What you change is listed beside the start button.")
             what = st.segmented_control(
                 "What",
                 kinds,
@@ -34,6 +35,7 @@ with frame.page("Launch", "What shall we run?"):
                 key="what-again" if rerun else "what",
                 bind=None if rerun else "query-params",
                 label_visibility="collapsed",
+                wrap=True,
             )
             base = None
             if what == launching.STUDY:

@@ -97,7 +97,6 @@ def study_form(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] 
     if rerun:
         # A demo study draws its sites; they are here now.
         base = {**start, "make": "", "data": {}}
-        st.info(f"Filled in from `{rerun}`. What you change is listed beside the start button.")
     first = start["source"] if start.get("source") in sites else newcomers.first_home(sites)
     home = st.selectbox("Home site", sites, index=sites.index(first), key=f"{key}-home", persist_state="session",
                         help="The only site that training sees.")  # fmt: skip
@@ -192,10 +191,9 @@ def network_fields(sites: list[str], rerun: str) -> tuple[dict[str, Any], dict[s
     """Draw the groups of a training spec; return its fields, not yet checked, and those that it began with."""
     if rerun:
         task, size = base_fields("", "", sites, rerun)["task"], ""
-        st.info(f"Filled in from `{rerun}`. What you change is listed beside the start button.")
     else:
         task = st.segmented_control("Task", list(TASKS), default="labels", required=True, format_func=TASKS.get,
-                                    key="task", bind="query-params")  # fmt: skip
+                                    key="task", bind="query-params", wrap=True)  # fmt: skip
         captions = [f"{SIZES[size]} {_size_cost(task, size, sites)}" for size in SIZES]
         size = st.radio("Preset", list(SIZES), index=1, captions=captions, format_func=str.capitalize,
                         horizontal=True, key="size", bind="query-params")  # fmt: skip
@@ -220,7 +218,8 @@ def _groups(base: dict[str, Any], task: str, sites: list[str], key: str) -> dict
     ]
     looks = _looks(task, sites, homes)
     said: dict[str, Any] = {}
-    left, right = st.columns(2, gap="medium")
+    with st.container(key="groups"):  # side by side where there is room: theme
+        left, right = st.columns(2, gap="medium")
     for name, model in GROUPS.items():
         with right if name in ("model", "training") else left, st.container(border=True, key=f"group-{name}"):
             title, _, rest = (model.__doc__ or "").partition(":")

@@ -46,6 +46,7 @@ def several(names: dict[str, str]) -> None:
     base.table(
         pd.DataFrame([run_words.cost_row(names[run], found) for run, found in known.items()]),
         "costs",
+        columns={"run": st.column_config.TextColumn(width=240)},
         alt="What each run cost",
     )
     devices = {(found["device"], found["training_precision"]) for found in known.values()}

@@ -19,6 +19,7 @@ CSS = f"""<style>
 .st-key-stays {{ position: sticky; top: 4rem; }}
 .st-key-foot {{ margin-top: 2rem; border-top: 1px solid rgba(128, 140, 140, .3); padding-top: .5rem; }}
 .st-key-foot p {{ font-size: .8rem; }}
+@media (max-width: 1300px) {{ .st-key-groups [data-testid=stColumn] {{ min-width: 100%; }} }}
 @media (max-width: 640px) {{ [data-testid=stMainBlockContainer] {{ padding-left: 1rem; padding-right: 1rem; }} }}
 @media print {{ [data-testid=stSidebar], [data-testid=stHeader] {{ display: none; }} }}
 </style>"""

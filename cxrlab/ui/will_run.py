@@ -84,6 +84,9 @@ def draw(wish: Wish, base: dict[str, Any] | None) -> None:
         f"**{words.size(cost.n_bytes)}**",
         help=f"At most: early stopping makes it less. Estimated {cost.basis}.",
     )
+    if there := _done_already(wish):
+        many = "All" if there == len(wish.runs) else f"{there} of {len(wish.runs)}"
+        st.caption(f"{many} done already: what is done is not done again, so it takes less.")
     if wish.found is not None:
         st.caption(f"The first: {said_of(wish.runs[0])}")
         _members(wish.found)
@@ -99,6 +102,20 @@ def draw(wish: Wish, base: dict[str, Any] | None) -> None:
         _draw_differences(differences(base, wish.spec))
     _start(wish)
     _as_command(wish)
+
+
+def _done_already(wish: Wish) -> int:
+    """Return how many of several runs are done in this lab; 0 for more than can be looked up while one types."""
+    if not 1 < len(wish.runs) <= SHOWN:
+        return 0
+    done = 0
+    for run in wish.runs:
+        try:
+            run_id = cached.completed(run).run_id
+        except CxrlabError:  # it needs a run that is yet to be made
+            continue
+        done += Lab.here().run(run_id).spec.exists() and cached.status(run_id).state == "done"
+    return done
 
 
 def said_of(run: specs.TrainSpec) -> str:

@@ -5,6 +5,8 @@ Out:   a Plotly figure.
 Never: streamlit, files, arithmetic on results.
 """
 
+import textwrap
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -14,6 +16,7 @@ from cxrlab.ui.figures import base
 
 MOST = 40  # settings; more are a table's work
 CHANCE = 0.5
+WIDEST = 18  # letters of a line beside a row
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 
 
@@ -28,11 +31,12 @@ def settings(table: pd.DataFrame) -> go.Figure:
     # Runs of several homes: each site has its own column, and "home" would be a second mark on one of them.
     is_said = any((table[name] == table[HOME]).any() for name in there)
     places = there if is_said else [HOME, *there]
+    rows = table["said"].map(wrapped)
     for k, name in enumerate(places[: len(words.SITE_COLOURS)]):
         colour = words.SITE_COLOURS[k]
         figure.add_scatter(
             x=table[name],
-            y=table["said"],
+            y=rows,
             name=name.removeprefix(AT),
             mode="markers",
             marker={"color": colour, "size": 9, "symbol": SYMBOLS[k]},
@@ -45,4 +49,17 @@ def settings(table: pd.DataFrame) -> go.Figure:
         figure.add_vline(x=CHANCE, line={"color": base.CHANCE, "width": 1, "dash": "dash"})
     figure.update_xaxes(title="AUROC, mean over labels", fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=True)
-    return base.style(figure, height=120 + 26 * len(table), legend=True)
+    return base.style(
+        figure, height=120 + int(sum(12 + 15 * (row.count("<br>") + 1) for row in rows)), legend=True
+    )
+
+
+def wrapped(said: str) -> str:
+    """Return a setting's name in short lines, so that it leaves the figure room on a phone.
+
+    >>> wrapped("budget, shares coast:0.25+north:0.75")
+    'budget, shares<br>coast:0.25+<br>north:0.75'
+    """
+    return "<br>".join(textwrap.wrap(said.replace("+", "+ "), WIDEST, break_long_words=False)).replace(
+        "+ ", "+"
+    )
