@@ -119,9 +119,13 @@ def write_noise(here: Lab, site: str, n: int, px: int) -> None:
 
 
 def spec_of(site: str, network: str, px: int, batch: int, task: str = "labels", **more: object) -> TrainSpec:
-    """Return a spec of ours; `more` are fields of its training."""
+    """Return a spec of ours; `more` are fields of its training.
+
+    The rate is at its peak from the first step: warmed up over a thousand epochs, a few steps would move nothing.
+    """
     view = {"source": [site], "labels": list(NIH), "image_px": px}
-    fields = {"epochs": 1000, "batch": batch, "learning_rate": 1e-4, **more}
+    rate = {"learning_rate": 1e-4, "schedule": "none", "schedule_options": {"warm_up": 0.0}}
+    fields = {"epochs": 1000, "batch": batch, **rate, **more}
     return spec.build(
         {"kind": "train", "task": task, "view": view, "model": {"name": network}, "training": fields}
     )
@@ -151,6 +155,17 @@ def walk(going: Training, n: int) -> list[float]:
         before = now
     steps.close()
     return losses
+
+
+def weights_of(going: Training) -> torch.Tensor:
+    """Return all weights as one vector on the CPU."""
+    return torch.cat([p.detach().flatten().cpu() for p in going.net.parameters()])
+
+
+def gradient_of(going: Training) -> torch.Tensor:
+    """Return the last step's gradient as one vector on the CPU; of weights that had none, zeros."""
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in going.net.parameters()]
+    return torch.cat([gradient.flatten().cpu() for gradient in gradients])
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def table(found: "Found") -> str:
     return "\n".join(lines)
 
 
-_COLUMNS = "  {:<34} {:<5} {:>10} {:>7} {:>9} {:>9} {:>7}"
+_COLUMNS = "  {:<46} {:<5} {:>10} {:>7} {:>9} {:>9} {:>7}"
 HEAD = _COLUMNS.format("training", "", "images/s", "MFU", "ms/step", "peak GB", "ratio")
 
 
