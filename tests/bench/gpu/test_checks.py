@@ -44,7 +44,7 @@ def test_a_device_that_steps_otherwise_is_seen(noise, monkeypatch, broken):
         places.append(device)
         if len(places) == 2:  # the device's
             if broken == "gradient":
-                going.net.blocks[0][0].weight.register_hook(lambda gradient: gradient * 1.1)
+                going.net.blocks[0][0].weight.register_hook(lambda gradient: -gradient)
             elif broken == "loss":
                 going.target = 1 - going.target
             else:
