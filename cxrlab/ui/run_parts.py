@@ -29,7 +29,7 @@ from cxrlab.ui import (
 from cxrlab.ui.figures import base
 
 LOG_LINES = 60
-ALL, ALONE = "all", "alone"  # in the URL
+ALL, ALONE = "all", "alone"
 SHOWN = {ALL: "all runs", ALONE: "all but the runs of studies and sweeps"}
 RERUN = ("train", "study", "sweep")
 
@@ -51,7 +51,9 @@ def row_of(run_id: str) -> dict[str, Any]:
         "run": run_id,
         "state": now.state,
         "progress": 100 * live.share(now) if now.is_alive or now.state == "done" else None,
-        "what": run_words.what(spec) if now.state == "done" else f"{live.said(now)} {run_words.what(spec)}",
+        "what": run_words.what(spec)
+        if now.state == "done"
+        else f"{live.said(now).rstrip('.')}. {run_words.what(spec)}",
         "number": run_words.key_number(run_id),
         "submitted": when,
     }

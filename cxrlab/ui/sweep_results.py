@@ -43,12 +43,8 @@ def draw(run_id: str) -> None:
         bind="query-params",
     )
     shown = by_run if how == BY_RUN else table.drop(columns="said", errors="ignore")
-    numbers = [
-        name
-        for name in shown
-        if name.split(" ")[0] in (sweep_table.HOME, "at", "gap") and not name.endswith(sweep_table.SAYS)
-    ]
-    shown = shown.drop(columns=[name for name in numbers if shown[name].isna().all()])  # one seed has no sd
+    shown = folded(shown)
+    numbers = [name for name in sweep_table.numbers_of(shown) if pd.api.types.is_numeric_dtype(shown[name])]
     base.table(
         shown,
         f"sweep-{run_id}",
@@ -57,10 +53,28 @@ def draw(run_id: str) -> None:
     )
     st.caption(
         "home and at: AUROC, mean over labels; of a site that was trained on, its test rows. gap: home minus there over the labels that both support; positive is worse "
-        "there. sd: over seeds, how much training again moves the number; it is no interval over patients. "
+        "there; its 95 per cent interval over patients and its verdict beside it. sd: over seeds, how much training again moves the number; it is no interval over patients. "
         "None: not scored there, or trained there."
     )
     _left_out(run_id)
+
+
+def folded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a sweep's table as a reader wants it: a gap, its interval and its verdict in one column; no empty columns."""
+    shown = table.copy()
+    for name in [one for one in sweep_table.numbers_of(table) if f"{one}{sweep_table.SAYS}" in table]:
+        ends = [f"{name}{end}" for end in (sweep_table.LOW, sweep_table.HIGH, sweep_table.SAYS)]
+        shown[name] = [
+            f"{words.interval(gap, low, high, places=3)} {words.verdict(says)}"
+            if words.is_known(gap)
+            else "–"
+            for gap, low, high, says in table[[name, *ends]].itertuples(index=False)
+        ]
+        shown = shown.drop(columns=ends)
+    empty = [name for name in sweep_table.numbers_of(shown) if shown[name].isna().all()]  # one seed has no sd
+    if sweep_table.WHY in shown and not shown[sweep_table.WHY].astype(bool).any():
+        empty.append(sweep_table.WHY)
+    return shown.drop(columns=empty)
 
 
 def _most() -> int:

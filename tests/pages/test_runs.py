@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cxrlab import files
@@ -141,3 +142,114 @@ def test_a_sweep_shows_its_question_its_table_and_what_was_left_out(own, open_pa
     app.session_state["sweep-table"] = "By run"
     app.run()
     assert not app.exception
+
+
+def sweep_of(lab, runs, **fields):
+    """Write a finished sweep whose runs are there already: key → run id."""
+    known = specs.read(lab.run(next(iter(runs.values()))).spec)
+    base = known.model_dump(mode="json", exclude={"seed", "data", "kind"})
+    asked = specs.build({"kind": "sweep", "name": "two", "base": base, **fields})
+    run = lab.run(asked.run_id)
+    files.write_text(run.spec, specs.dumps(asked))
+    files.write_json(run.children, {"runs": runs, "left_out": {}})
+    files.write_json(run.end, {"state": "done", "reason": "", "ended": 1.0})
+    return run.run_id
+
+
+def twin(lab, of, **changes):
+    """Copy the findings run `of` under another spec, with its scores; return its name."""
+    made = specs.read(lab.run(of).spec).model_copy(update=changes)
+    fake_lab.begin_run(lab, made, ago=100)
+    rng = np.random.default_rng(made.seed + 3)
+    for site in (fake_lab.HOME, *fake_lab.EXTERNALS):
+        fake_lab.write_scores(lab, made, site, fake_lab.LABELS, rng)
+    fake_lab.end_run(lab.run(made.run_id))
+    return made.run_id
+
+
+def test_a_sweep_of_one_seed_does_not_call_a_winner(own, open_page, text_of):
+    one = named(own, "labels-")
+    longer = specs.read(own.run(one).spec).training.model_copy(update={"epochs": 9})
+    two = twin(own, one, training=longer)
+    arms = [{"name": "as-it-is"}, {"name": "longer", "set": {"training.epochs": 9}}]
+    run_id = sweep_of(own, {"as-it-is": one, "longer": two}, arms=arms)
+    app = open_page("runs", run=[run_id])
+    said = text_of(app)
+    assert "cannot be told which setting is best" in said and "one seed a setting" in said
+    assert "no longer a test" in said  # of choosing by what happens elsewhere
+    table = next(one.value for one in app.dataframe if "arm" in one.value)
+    gap = table[f"gap {fake_lab.LAKEVIEW}"].iloc[0]
+    assert "[" in gap and any(gap.endswith(word) for word in ("worse", "better", "no gap", "cannot say"))
+    assert not [name for name in table if name.endswith((" low", " high", " says"))]
+
+
+def test_settings_of_different_homes_are_not_ranked(own, open_page, text_of):
+    here = named(own, "labels-")
+    known = specs.read(own.run(here).spec)
+    moved = known.view.model_copy(update={"source": (fake_lab.LAKEVIEW,), "external": (fake_lab.HOME,)})
+    other = twin(own, here, view=moved)
+    arms = [
+        {"name": "here"},
+        {"name": "there", "set": {"view.source": [fake_lab.LAKEVIEW], "view.external": [fake_lab.HOME]}},
+    ]
+    run_id = sweep_of(own, {"here": here, "there": other}, arms=arms)
+    said = text_of(open_page("runs", run=[run_id]))
+    assert "trained at different homes" in said and "which setting is best" not in said and " leads, " not in said
+
+
+def test_runs_side_by_side_open_with_who_is_first_and_its_doubt(own, open_page, text_of):
+    one = named(own, "labels-")
+    ids = [one, twin(own, one, seed=1), twin(own, one, seed=2)]
+    app = open_page("runs", run=ids)
+    said = text_of(app)
+    assert "is first in" in said or "cannot be told who is first" in said
+    assert "over 3 seeds" in said and "no longer a test" in said
+    outcome = next(one.value for one in app.dataframe if "key number" in one.value)
+    columns = [name for name in outcome if name.startswith("AUROC")]
+    assert columns[0] == f"AUROC at {fake_lab.HOME}"
+
+
+def test_runs_of_different_tasks_are_not_ranked(fake, open_page, text_of):
+    said = text_of(open_page("runs", run=[named(fake, "labels-"), named(fake, "normal-small")]))
+    assert "different tasks are not ranked" in said and "first in" not in said
+
+
+def test_the_cost_names_its_units_and_what_it_was_taken_on(fake, open_page, text_of):
+    app = open_page("runs", run=[named(fake, "labels-")], part="Cost")
+    shown = app.table[0].value.astype(str).to_string()
+    for words_of in (
+        "81.0 million operations",
+        "2.4 s",
+        "p50",
+        "18.2 ms a batch of 32",
+        "p95",
+        "21.9 ms",
+        "images a second",
+    ):
+        assert words_of in shown
+    assert "Measured on CPU, 2 threads" in text_of(app)
+
+
+def test_the_cost_of_a_study_has_a_row_a_run(fake, open_page):
+    app = open_page("runs", run=[named(fake, "study-")], part="Cost")
+    table = next(one.value for one in app.dataframe if "parameters" in one.value)
+    assert len(table) == 4
+
+
+def test_the_list_can_be_narrowed_to_a_studys_runs(fake, open_page):
+    study = named(fake, "study-")
+    whole = open_page("runs").dataframe[0].value
+    assert whole["what"].str.contains("Small CNN").any()
+    app = open_page("runs", of="alone")
+    assert set(app.dataframe[0].value["run"]) == {study}
+    app = open_page("runs", of=study)
+    assert set(app.dataframe[0].value["run"]) == set(fake.run_ids())
+
+
+def test_a_rule_of_choosing_is_named_as_it_was_asked_for(own, open_page, text_of):
+    one = named(own, "labels-")
+    known = specs.read(own.run(one).spec)
+    run_id = twin(own, one, training=known.training.model_copy(update={"select": "val-loss"}))
+    app = open_page("runs", run=[run_id])
+    assert "Validation loss at home" in text_of(app)
+    assert "validation loss" in app.dataframe[0].value.set_index("run").loc[run_id, "number"]
