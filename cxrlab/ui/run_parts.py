@@ -238,7 +238,7 @@ def detail(run_id: str) -> None:
     if words_of.open:
         with words_of:
             st.code(cached.json_of(run_id), language="json", height=420)
-    if spec.kind == "train" and cached.scored_sites(run_id):
+    if spec.kind in ("train", "brought") and cached.scored_sites(run_id):
         frame.link("generalization", "Where it holds, label by label", icon=":material/compare_arrows:")
 
 
