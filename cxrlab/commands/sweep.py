@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cxrlab.facts.estimate import Estimate
     from cxrlab.sweeps.expand import Cell, Expansion
+    from cxrlab.sweeps.presets import Preset
 
 NOTE = (
     "home, at: AUROC, mean over labels, ± sd over seeds. gap: home minus there, positive is worse there; [95 % interval over "
@@ -167,17 +168,34 @@ def list_presets(*, as_json: bool) -> int:
 
     known = [presets.read(name) for name in presets.names()]
     if as_json:
-        print(
-            json.dumps(
-                [one.model_dump(mode="json", exclude={"sweep", "miniature"}) for one in known], indent=1
-            )
-        )
+        print(json.dumps([_as_json(one) for one in known], indent=1))
         return 0
     for one in known:
-        roles = ", ".join(f"{role}: {what.what}" for role, what in one.roles.items())
-        print(f"{one.name}: {one.title}. {presets.count(one)} runs, about {one.needs.gpu_hours:g} GPU hours.")
-        print(f"  {one.question}\n  needs {one.needs.images}; {one.needs.data}\n  roles: {roles}")
+        weights = ", ".join(presets.weights_of(one)) or "none, it starts from random ones"
+        print(
+            f"{one.name}: {one.title}. {presets.count(one)} runs, roughly {one.needs.gpu_hours:g} GPU hours."
+        )
+        print(
+            f"  {one.question}\n  data: {one.needs.data}\n  images: {one.needs.images}\n  first weights: {weights}"
+        )
+        for role, what in one.roles.items():
+            example = f" (for example {what.example})" if what.example else ""
+            print(f"  {presets.option_of(role)}: {what.what}{example}{', may be left out' * what.optional}")
+    print(
+        "Each in miniature, minutes on a laptop: add --mini. What it would run and take, nothing started: --dry-run."
+    )
     return 0
+
+
+def _as_json(one: "Preset") -> dict[str, Any]:
+    from cxrlab.sweeps import presets
+
+    said = one.model_dump(mode="json", exclude={"sweep", "miniature"})
+    return {
+        **said,
+        "runs": presets.count(one),
+        "needs": {**said["needs"], "weights": presets.weights_of(one)},
+    }
 
 
 def tell_plan(lab: Lab, sweep: specs.SweepSpec, found: "Expansion", *, as_json: bool) -> int:

@@ -39,7 +39,7 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
         MissingInput: a site has no store, the run to score or to learn from is not there, or the file of first weights.
         BadStore: a store is damaged.
         BadRun: the teacher says nothing of this store.
-        BadSpec: home lacks a label, the run to score cannot be, the teacher or the start does not fit (see
+        BadSpec: home lacks a label, or has too few rows of one or for the label budget, the run to score cannot be, the teacher or the start does not fit (see
             learning.teacher and .lineage), the scores are to come from a file, or an external site shares images or
             patients with home and nobody allowed it.
     """
@@ -72,6 +72,8 @@ def complete(lab: Lab, spec: AnySpec, *, others: bool = True, wait: bool = True)
             lineage.check_unseen(lab, spec)
             data = {**lineage.seen_before(lab, spec), **data}
         _check_batch(lab, spec)
+        if others:
+            check_cohort(lab, spec)
     if isinstance(spec, specs.BroughtSpec):
         data = {**spec.data, **data}
     if isinstance(spec, specs.ScoreSpec):
@@ -184,6 +186,39 @@ def _check_gate(lab: Lab, spec: specs.TrainSpec) -> None:
         view, paths = spec.view.model_dump_json(), [lab.store(site) for site in spec.view.source]
         known = [_abnormal(path, path.stat().st_mtime_ns, view) for path in paths]
         cohort.check_gate(spec, np.concatenate(known))
+
+
+def check_cohort(lab: Lab, spec: specs.TrainSpec) -> None:
+    """Raise BadSpec where home's rows cannot carry the run out: too few, of one kind, or fewer than its budget.
+
+    Training would say the same, but in a sweep after the runs that it waits for. A teacher that the run names is there.
+    """
+    how, view = spec.strategy, spec.view.model_copy(update={"external": ()})
+    of = spec.model_copy(
+        update={
+            "view": view,
+            "data": {},
+            "training": specs.TrainingSpec(batch=2),
+            "strategy": specs.StrategySpec(images=how.images, shares=how.shares, heads=how.heads),
+            "seed": spec.seed
+            if how.images
+            else 0,  # it decides which patients a budget takes, and nothing else here
+        }
+    )
+    stamps = tuple(lab.store(site).stat().st_mtime_ns for site in view.source)
+    if problem := _cohort_problem(lab, of.model_dump_json(), stamps):
+        raise BadSpec(problem)
+
+
+@lru_cache(maxsize=256)
+def _cohort_problem(
+    lab: Lab, of: str, mtimes_ns: tuple[int, ...]
+) -> str:  # times of writing are part of the key
+    try:
+        cohort.build(specs.TrainSpec.model_validate_json(of), lab)
+    except BadSpec as error:
+        return str(error)
+    return ""
 
 
 @lru_cache(maxsize=64)

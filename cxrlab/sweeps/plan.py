@@ -71,8 +71,14 @@ def _seen(known: dict[str, Cell], cell: Cell) -> tuple[str, ...]:
 def _asks(cell: Cell, seen: tuple[str, ...]) -> str:
     """Return what decides the stores' answer."""
     spec = cell.spec
+    budget = (
+        spec.strategy.images,
+        spec.strategy.shares,
+        spec.strategy.heads,
+        spec.seed if spec.strategy.images else 0,
+    )
     words = f"{spec.task} {specs.dumps(spec.model)} {specs.dumps(spec.view)} {spec.training.batch} {bool(spec.teacher)}"
-    return f"{words} {seen} {[*cell.needs]} {_named(cell)}"
+    return f"{words} {budget} {seen} {[*cell.needs]} {_named(cell)}"
 
 
 def _named(cell: Cell) -> dict[str, str]:
@@ -86,8 +92,13 @@ def _why_not(lab: Lab, cell: Cell, seen: tuple[str, ...], wait: bool) -> str:
     try:
         # Runs of the sweep that it needs are not there yet; those of the lab that it names are, or it cannot be.
         request.complete(lab, spec, others=not cell.needs, wait=wait)
-        for path in _named(cell) if cell.needs else ():
-            CHECKS[path](lab, spec)
+        if cell.needs:
+            for path in _named(cell):
+                CHECKS[path](lab, spec)
+            if (
+                ahead.TEACHER not in cell.needs
+            ):  # what a teacher will say is not known yet; its own rows are asked
+                request.check_cohort(lab, spec)
         if seen and not spec.view.allow_overlap:
             began = spec.view.model_copy(update={"source": (*spec.view.source, *seen)})
             guard.refuse(request.overlaps(lab, spec.model_copy(update={"view": began}), wait=wait))

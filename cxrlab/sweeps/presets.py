@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from cxrlab import files, studies
 from cxrlab import spec as specs
+from cxrlab.choices import networks
 from cxrlab.errors import BadInput, BadSpec
 from cxrlab.jobs import request
 from cxrlab.labels import SHARED
@@ -263,6 +264,15 @@ def usual(lab: Lab, preset: Preset, home: str = "") -> dict[str, list[str]]:
 def count(preset: Preset) -> int:
     """Return how many runs the full study is, whatever the sites."""
     return expand.count(_unbound(preset))
+
+
+def weights_of(preset: Preset) -> list[str]:
+    """Return the first weights, NAME.TAG, that the full study takes from the hub; [] when it starts from random ones."""
+    anywhere = {f"{MARK}{role}": [role] for role in preset.roles} | {LABELS: list(SHARED)}
+    sweep = _unbound(preset.model_copy(update={"sweep": _filled(preset.sweep, anywhere)}))
+    models = [cell.spec.model for cell in expand.expand(sweep).cells if cell.spec.model.weights == "hub"]
+    models = [networks.disease_of(model) if networks.is_gated(model) else model for model in models]
+    return list(dict.fromkeys(networks.CHOICES[model.name].tag for model in models))
 
 
 def _unbound(preset: Preset) -> specs.SweepSpec:

@@ -19,8 +19,13 @@ STUB = Path(__file__).parent / "stub"
 def write_store(lab, site, n=60, labels=("No Finding", "Pneumonia"), seed=0, synthetic=True):
     """A small store: row i belongs to patient i, every other one is ill."""
     ill = (np.arange(n) % 2).astype(np.int8)
-    columns = {"No Finding": 1 - ill, "Pneumonia": ill}
-    evidence = np.stack([columns.get(label, ill) for label in labels], axis=1).astype(np.int8)
+    columns = {"No Finding": 1 - ill}
+    findings = [label for label in labels if label != "No Finding"]
+    for k, label in enumerate(
+        findings
+    ):  # of several, each is every second ill patient's: none is the same as being ill
+        columns[label] = ill * ((np.arange(n) // 2 + k) % 2) if len(findings) > 1 else ill
+    evidence = np.stack([columns[label] for label in labels], axis=1).astype(np.int8)
     rows = pd.DataFrame(
         {c: [""] * n if kind == "str" else np.zeros(n) for c, kind in store.ROW_COLUMNS.items()}
     )

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from cxrlab.__main__ import main
 from cxrlab.choices.optimizers import CHOICES
 from cxrlab.errors import BadSpec, UnknownName
 from cxrlab.labels import SHARED
-from cxrlab.sweeps import plan, presets
+from cxrlab.sweeps import expand, plan, presets
 from tests.jobs.kit import write_store
 
 NAMES = presets.names()
@@ -21,7 +22,7 @@ EXPECTED = {
 def four(lab):
     """Four sites that annotate every shared finding."""
     for k, site in enumerate(("north", "coast", "south", "kids")):
-        write_store(lab, site, n=80, labels=SHARED, seed=k)
+        write_store(lab, site, n=160, labels=SHARED, seed=k)
     return lab
 
 
@@ -54,10 +55,35 @@ def test_a_miniature_is_runs_that_can_be(name, four):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_full_study_is_runs_that_can_be(name, four):
+def test_the_full_study_is_runs_that_can_be_or_says_that_the_sites_are_small(name, four):
     found = plan.outline(four, bound(four, name))
-    assert not found.invalid
-    assert len(found.cells) + len(found.same) == presets.count(presets.read(name))
+    small = [
+        why
+        for why in found.invalid.values()
+        if "asks for" in why and "training images and there are too few" in why
+    ]
+    assert len(small) == len(found.invalid)
+    assert bool(small) == (name == "photos")  # the only one with label budgets
+    assert len(found.cells) + len(found.same) + len(small) == presets.count(presets.read(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_full_run_needs_is_said_on_the_command_line_and_its_miniature_is_minutes(name, four, capsys):
+    """Sites by role, images, GPU hours, first weights: what a person must have before pressing start."""
+    assert main(["sweep", "--presets", "--json"]) == 0
+    listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)}[name]
+    assert listed["needs"]["gpu_hours"] > 0 and listed["needs"]["data"] and listed["needs"]["images"]
+    assert listed["runs"] == presets.count(presets.read(name))
+    assert all(role["what"] and role["example"] for role in listed["roles"].values())
+    said = presets.weights_of(presets.read(name))
+    assert listed["needs"]["weights"] == said
+    full = bound(four, name)
+    assert bool(said) == any(cell.spec.model.weights == "hub" for cell in expand.expand(full).cells)
+    mini = expand.expand(bound(four, name, mini=True))
+    assert {cell.spec.model.weights for cell in mini.cells} == {"none"}  # nothing to fetch
+    cost = plan.cost(four, mini)
+    assert 0 < cost.low < cost.seconds < cost.high < 900 and 0 < cost.n_bytes < 2e9
+    assert cost.basis
 
 
 def test_optimizers_start_where_their_own_room_says():
@@ -99,7 +125,7 @@ def test_roles_that_do_not_fit_are_one_sentence(four, sites, said):
 
 def test_a_home_that_can_teach_nothing_is_one_sentence(lab):
     write_store(lab, "tiny", n=20, labels=SHARED)
-    write_store(lab, "other", n=80, labels=SHARED, seed=1)
+    write_store(lab, "other", n=160, labels=SHARED, seed=1)
     with pytest.raises(BadSpec, match="no shared finding has 10 positive"):
         presets.bind(lab, presets.read("losses"), {"home": ["tiny"], "external": ["other"]}, mini=True)
 
