@@ -60,6 +60,7 @@ def fit(
     if run.checkpoint.exists():
         if spec.digest(checkpoint.read(run.checkpoint).spec) != spec.digest(run_spec):
             raise BadRun(f"{run.folder} holds the checkpoint of another spec; start this one as a new run.")
+        run.last.unlink(missing_ok=True)  # of a process that was killed between its two last deeds
         return
     if group is None:
         n = 1 if run_spec.model.latents_of else parallel.count(device, run_spec.training.batch)

@@ -166,8 +166,9 @@ def test_a_finished_run_is_not_trained_again(home):
     wanted = planted.train_spec()
     run = fit(home, wanted)
     then = run.checkpoint.stat().st_mtime_ns
+    run.last.write_text("left by a process that was killed between its two last deeds")
     fit(home, wanted)
-    assert run.checkpoint.stat().st_mtime_ns == then
+    assert run.checkpoint.stat().st_mtime_ns == then and not run.last.exists()
     with pytest.raises(BadRun, match="another spec"):
         train.fit(planted.train_spec(seed=2), home, run, Progress(), "cpu")
 

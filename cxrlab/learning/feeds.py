@@ -15,6 +15,7 @@ from torch import nn
 from cxrlab import checkpoint, files, variants
 from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.inputs import Images, InputSpec
+from cxrlab.learning import devices
 from cxrlab.paths import Lab
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -63,6 +64,35 @@ class LatentFeed:
 
 
 Feed = ImageFeed | LatentFeed
+
+
+def through(
+    feed: Feed,
+    positions: torch.Tensor | np.ndarray,
+    call: Callable[[torch.Tensor], torch.Tensor],
+    tell: Callable[[int], None] = lambda done: None,
+) -> torch.Tensor:
+    """Return what `call` says of the rows at `positions`, (M, …) float32 on the CPU; in smaller batches where memory runs out.
+
+    Args:
+        feed: of the rows.
+        positions: (M,) which.
+        call: what is asked, row by row whatever rows are beside it; the caller has switched gradients off.
+        tell: told how many rows are done.
+    """
+    said: list[torch.Tensor] = []
+    done, batch = 0, SCORING_BATCH
+    while done < len(positions):
+        try:
+            for x in feed.batches(positions[done:], batch):
+                said.append(call(x).float().cpu())
+                done += len(x)
+                tell(done)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if batch == 1 or not devices.is_out_of_memory(error):
+                raise
+            batch //= 2
+    return torch.cat(said)
 
 
 def recipe_of(made: checkpoint.Checkpoint) -> variants.Recipe | None:

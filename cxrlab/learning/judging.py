@@ -8,6 +8,7 @@ Never: external sites, test rows.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -130,8 +131,4 @@ def outputs(
     """Return what `call` (None: the network) says of the rows at `positions`, on the CPU, in eval mode and fp32."""
     net.eval()
     with torch.inference_mode():
-        parts = [
-            (net(x) if call is None else call(net, x)).float().cpu()
-            for x in feed.batches(positions, feeds.SCORING_BATCH)
-        ]
-    return torch.cat(parts)
+        return feeds.through(feed, positions, net if call is None else partial(call, net))

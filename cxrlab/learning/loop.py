@@ -8,6 +8,7 @@ Order of rows, augmentation and dropout are functions of (seed, epoch, step) alo
 and resumed walks the same path as one that was not.
 """
 
+import contextlib
 import itertools
 import math
 import time
@@ -191,9 +192,12 @@ def _descend(
     # A second call sees the same dropout: SAM compares like with like.
     devices.seed(going.device, seed + going.group.rank)
     going.objective.train(not going.driver.second)  # what it remembers of a batch it remembers once
+    # And the same loss: it must not be held against what it remembered of this very batch in the first call.
+    memory = going.undo.memory_before() if going.driver.second else contextlib.nullcontext()
     total: torch.Tensor | None = None
     try:
-        total = _backward(going, x, y, site)
+        with memory:
+            total = _backward(going, x, y, site)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not devices.is_out_of_memory(error):
             raise
@@ -272,10 +276,12 @@ class judged:  # reads as a verb at its only place of use
 
 def recalibrate(going: Training) -> None:
     """Let batch norm see training images at the weights as they are now, and forget others; nothing is learnt."""
-    rows, size = going.rows.train, going.spec.training.batch
+    rows = going.rows.train
+    # No more at once than a step takes, which may be all that memory allows; two at least, or there is no deviation.
+    size = max(2, math.ceil(going.spec.training.batch / (going.parts * going.group.size)))
     parts = going.spec.seed, going.epoch, "recalibrate"
     order = torch.randperm(len(rows), generator=generator_of(*parts))
-    some = torch.from_numpy(rows)[order][: RECALIBRATION * size]
+    some = torch.from_numpy(rows)[order][: RECALIBRATION * going.spec.training.batch]
     going.net.train()
     still(going)
     devices.seed(going.device, seed_of(*parts, "dropout"))  # a resumed run has drawn nothing before

@@ -5,6 +5,9 @@ Out:   Undo: takes a copy before every attempt at a step, puts it back when memo
 Never: weights that learn: an attempt that failed has not moved them.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -19,12 +22,10 @@ class Undo:
     def __init__(self, net: nn.Module, objective: nn.Module) -> None:
         """Look up what moves; nothing is copied yet."""
         follows = (p for p in objective.parameters() if not p.requires_grad)
-        self.moving: list[torch.Tensor] = [
-            *net.buffers(),
-            *objective.buffers(),
-            *(p.detach() for p in follows),
-        ]
+        remembered = list(objective.buffers())
+        self.moving: list[torch.Tensor] = [*remembered, *net.buffers(), *(p.detach() for p in follows)]
         self._before = [tensor.clone() for tensor in self.moving]
+        self._remembered = slice(len(remembered))
 
     def take(self) -> None:
         """Copy everything as it is now."""
@@ -33,6 +34,17 @@ class Undo:
     def put_back(self) -> None:
         """Make everything what it was when it was last taken."""
         _copy(self._before, self.moving)
+
+    @contextlib.contextmanager
+    def memory_before(self) -> Iterator[None]:
+        """Inside, the objective remembers what it did when everything was last taken: not yet the batch at hand."""
+        remembered = self.moving[self._remembered]
+        now = [tensor.clone() for tensor in remembered]
+        _copy(self._before[self._remembered], remembered)
+        try:
+            yield
+        finally:
+            _copy(now, remembered)
 
 
 def _copy(of: list[torch.Tensor], into: list[torch.Tensor]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from cxrlab import files
 from cxrlab.errors import BadRun
-from cxrlab.learning import devices, loop
+from cxrlab.learning import devices, feeds, judging, loop
 from tests import planted
 from tests.learning import plain
 
@@ -174,3 +174,59 @@ def test_parts_too_small_for_batch_norm_are_one_sentence(lab):
     plain.put_in(going, plain.Placeless(3))
     with pytest.raises(BadRun, match=r"batch norm sees one number of an image.* 8 parts .*fewer parts"):
         loop.step(going, *plain.batch(going, 8), 0)
+
+
+def test_where_there_is_no_memory_for_a_whole_batch_the_network_is_judged_in_smaller_ones(lab):
+    """Training went in parts; judging what it made must not be what ends it."""
+    planted.write_site(lab, "home", n=160)
+    going = plain.prepared(lab, planted.train_spec())
+    rows, seen, told = going.rows.train, [], []
+    whole = judging.outputs(going.net, going.feed, rows)
+
+    def call(net, x):
+        seen.append(len(x))
+        if len(x) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return net(x)
+
+    assert torch.equal(judging.outputs(going.net, going.feed, rows, call), whole) or torch.allclose(
+        judging.outputs(going.net, going.feed, rows, call), whole, atol=1e-6
+    )
+    assert seen[:3] == [64, 32, 16] and max(seen[2:8]) == 16
+    feeds.through(going.feed, rows, going.net, told.append)
+    assert told[-1] == len(rows)
+
+    def never(_net, _x):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        judging.outputs(going.net, going.feed, rows, never)
+
+
+@pytest.mark.parametrize(("parts", "sees"), [(1, 8), (2, 4), (8, 2)])
+def test_batch_norm_is_taken_anew_in_batches_that_memory_allows(lab, parts, sees):
+    planted.write_site(lab, "home", n=60)
+    going = plain.prepared(lab, planted.train_spec(training={"optimizer": "schedule-free-adamw"}))
+    going.parts, seen = parts, []
+    going.net.register_forward_pre_hook(lambda _net, given: seen.append(len(given[0])))
+    loop.recalibrate(going)
+    assert max(seen) == sees and sum(seen) >= len(going.rows.train) - 1
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "auc-margin"])
+def test_a_second_pass_is_of_the_same_loss_as_the_first(lab, loss):
+    """What a loss remembers of earlier batches is the same in both; else SAM would compare two losses."""
+    planted.write_site(lab, "home", n=60)
+    going = plain.prepared(
+        lab, planted.train_spec(training={"optimizer": "sam", "loss": loss, "precision": "fp32"})
+    )
+    plain.put_in(going, plain.Plain(3))
+    climb, backward, values = going.driver._climb, loop._backward, []
+    going.driver._climb = lambda: None  # stays where it is: the second loss must be the first
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_backward", lambda *given: values.append(backward(*given)) or values[-1])
+        for step in range(3):
+            loop.step(going, *plain.batch(going), step)
+    assert climb is not going.driver._climb and len(values) == 6
+    assert values[0::2] == values[1::2]
+    assert len(set(map(float, values))) == 3  # and it is remembered from batch to batch
