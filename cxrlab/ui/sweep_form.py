@@ -7,6 +7,7 @@ Never: which values make sense: the spec says so, run by run.
 
 import copy
 import json
+import re
 from typing import Any
 
 import streamlit as st
@@ -15,13 +16,14 @@ from pydantic.fields import FieldInfo
 from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.paths import Lab
+from cxrlab.spec.sweep import NAME
 from cxrlab.sweeps import expand, plan, values
 from cxrlab.sweeps.expand import Expansion
 from cxrlab.ui import cached, forms, launching, words
 from cxrlab.ui.will_run import Wish
 
 HOW = {"grid": "Grid", "list": "In step"}
-SEEDS = specs.SweepSpec.model_fields["seeds"]
+NAMED, SEEDS = (specs.SweepSpec.model_fields[name] for name in ("name", "seeds"))
 
 
 def draw(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] | None]:
@@ -54,6 +56,13 @@ def draw(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] | None
     with st.expander("What all runs have in common", icon=":material/tune:"):
         fields, start_fields = launching.network_fields(sites, rerun)
     began = {**known.model_dump(mode="json"), "data": {}} if known else None
+    numbers: tuple[Any, ...] = ()
+    try:
+        numbers = values.parse(seeds, specs.TrainSpec.model_fields["seed"])
+    except BadSpec as error:
+        wrong = wrong or f"Seeds: {error}"
+    if not re.fullmatch(NAME, name):
+        wrong = f"Name: {name!r} cannot be one; {NAMED.description[0].lower()}{NAMED.description[1:]}"
     if wrong := wrong or launching.unsaid(fields):
         return Wish(problem=wrong), began
     try:
@@ -65,7 +74,7 @@ def draw(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] | None
                 "how": how,
                 "base": _changed(known.base, start_fields, fields) if known else _plain(fields, axes),
                 "axes": axes,
-                "seeds": values.parse(seeds, specs.TrainSpec.model_fields["seed"]),
+                "seeds": numbers,
                 "skip_invalid": skip,
                 **more,
             }

@@ -259,3 +259,20 @@ def test_a_grid_of_too_many_is_refused_before_any_run_is_built(fake, open_page):
     app.text_input(key="sweep-seeds").set_value("0..99").run()
     assert "1,000,000 runs" in app.error[0].value
     assert json.dumps(app.text_input(key="sweep-seeds").value) == '"0..99"'
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [
+        ("name", "../x y", "Name: '../x y' cannot be one"),
+        ("seeds", "", "Seeds: no value"),
+        ("seeds", "1.5", "Seeds: 1.5"),
+    ],
+)
+def test_what_is_typed_wrong_in_a_sweep_is_said_by_its_title_and_kept(fake, open_page, field, typed, said):
+    app = open_page("launch", what=launching.SWEEP)
+    app.text_input(key="sweep-of-training.learning_rate").set_value("1e-4, 1e-3")
+    app.text_input(key=f"sweep-{field}").set_value(typed).run()
+    assert app.error[0].value.startswith(said) and "^[" not in app.error[0].value
+    assert app.button(key="start").disabled
+    assert app.text_input(key="sweep-of-training.learning_rate").value == "1e-4, 1e-3"
