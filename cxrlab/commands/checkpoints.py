@@ -99,7 +99,8 @@ def carry_out(args: argparse.Namespace) -> int:
     )
     found = classifier.read(lab, args.file, said)
     wanted = _scores(lab, found.spec, args)
-    told = {"run": found.spec.run_id, "spec": found.spec.model_dump(mode="json"), "notes": list(found.notes)}
+    notes = found.notes + classifier.enlarged(lab, found, (*found.spec.view.source, *args.score))
+    told = {"run": found.spec.run_id, "spec": found.spec.model_dump(mode="json"), "notes": list(notes)}
     if args.dry_run:
         _tell(told, found.spec, args, "nothing was written (--dry-run)")
         return 0

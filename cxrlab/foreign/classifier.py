@@ -86,8 +86,22 @@ def read(lab: Lab, path: Path, said: Said) -> Brought:
             "trained on some of them, this lab cannot know"
         )
     elif not spec.view.source:
-        notes.append("without a home (--site) there are no thresholds, no gaps and no heatmaps of failures")
+        notes.append(
+            "without a home (--site) there are no thresholds, no gaps and no heatmaps of failures, and nobody can say whether a "
+            "site is new to it"
+        )
     return Brought(spec, made, tuple(notes))
+
+
+def enlarged(lab: Lab, found: Brought, sites: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a sentence for each site whose images are stored smaller than the network is to see them."""
+    px = found.spec.view.image_px
+    sides = {site: min(request.open_store(lab, site).image_shape) for site in sites}
+    return tuple(
+        f"{site} is stored at {side} px and enlarged to {px}: blurred, unlike what it was trained on"
+        for site, side in sides.items()
+        if side < px
+    )
 
 
 def place(lab: Lab, found: Brought) -> bool:

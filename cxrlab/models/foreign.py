@@ -8,10 +8,11 @@ Never: files, licences, labels; a network that is filled only in part, or that a
 from dataclasses import dataclass
 from typing import Literal
 
+import timm
 import torch
 from torch import nn
 
-from cxrlab.choices.networks import is_gated
+from cxrlab.choices.networks import CHOICES, TIMM, is_gated
 from cxrlab.errors import BadInput, BadSpec
 from cxrlab.models import adapt
 from cxrlab.models.base import MODELS, Plan, build
@@ -23,6 +24,7 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 REMEDY = "Name the network that the file is of with --network; timm:NAME is any of timm's."
 # Where heads lie, by the names that timm and torchvision give them; all else beside a backbone's tensors is more of it.
 HEADS = ("head", "classifier", "fc", "last_linear")
+ALIKE = 1e-3  # of the largest answer: what rounding leaves between two ways to add up the same network
 LOSSES = ("criterion", "loss", "loss_fn", "loss_function")  # what Lightning modules save beside their network
 
 
@@ -95,7 +97,8 @@ def load(model: ModelSpec, image_px: int, given: dict[str, torch.Tensor], source
     except BadInput:  # one for a single colour, or not this network: then this says why
         net, n_colours = bare(1), 1
         met = adapt.meet(net.backbone, given, source, remedy=REMEDY)
-    head = _head(met, net.backbone, net.head[-1].in_features, source, wish)
+    head = _head(met, net.head[-1].in_features, source, wish)
+    _check_as_timm(model, net, met, head, n_colours)
     mean, std, notes = _grey_values(wish, n_colours, source)
     flat = len(set(mean)) == len(set(std)) == 1
     keeps = n_colours == 3 and (wish.colours == "keep" or (wish.colours == "auto" and not flat))
@@ -125,7 +128,35 @@ def net_spec(model: ModelSpec, colours: int) -> ModelSpec:
     return model.model_copy(update={"colours": colours})
 
 
-def _head(met: adapt.Met, backbone: nn.Module, features: int, source: str, wish: Wish) -> _Head:
+def _check_as_timm(model: ModelSpec, net: nn.Module, met: adapt.Met, head: _Head, n_colours: int) -> None:
+    """Raise BadSpec where timm's own network with these weights answers something else: it pools in another way, say."""
+    tag = CHOICES[model.name].tag if model.name in CHOICES else model.name.removeprefix(TIMM)
+    how = {"in_chans": n_colours, "num_classes": len(head.weight)}
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            whole = timm.create_model(tag, img_size=net.side, **how)
+        except TypeError:  # it takes images of any side, so it is not told one
+            whole = timm.create_model(tag, **how)
+        last = whole.get_classifier()
+        inside = last.modules() if isinstance(last, nn.Module) else ()
+        layers = [module for module in inside if isinstance(module, nn.Linear | nn.Conv2d)]
+        if len(layers) == 1 and layers[0].bias is not None:
+            whole.load_state_dict(met.fits, strict=False)
+            layers[0].weight.copy_(head.weight.view_as(layers[0].weight))
+            layers[0].bias.copy_(head.bias)
+            image = torch.rand(2, 1, net.side, net.side, generator=torch.Generator().manual_seed(0))
+            net.backbone.load_state_dict({**net.backbone.state_dict(), **met.fits})
+            there = whole.eval()(image.expand(-1, n_colours, -1, -1))
+            here = net.eval().embed(image) @ head.weight.T + head.bias
+            if float((there - here).abs().max()) <= ALIKE * max(1.0, float(there.abs().max())):
+                return
+    raise BadSpec(
+        f"the network {model.name!r} answers otherwise here than timm's own with the same weights, which ends in another way; "
+        "import its scores instead: `python -m cxrlab import-scores`."
+    )
+
+
+def _head(met: adapt.Met, features: int, source: str, wish: Wish) -> _Head:
     """Find the one linear layer behind the backbone among what is left of the file."""
     tops = {name.partition(".")[0] for name in met.fits} - set(HEADS)
     more = [name for name in met.beside if name.endswith(".weight") and name.partition(".")[0] in tops]

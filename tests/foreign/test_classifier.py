@@ -343,6 +343,10 @@ def test_the_verb_tells_what_it_took_for_what_and_writes_nothing_when_dry(sites,
     assert "labels: Oedema = Edema, pneumonia = Pneumonia" in said and "nothing was written" in said
     assert "taken for ImageNet's" in said and "0 missing, 0 left over" in said
     assert sites.run_ids() == []
+    assert main(command(weights, "--dry-run", "--score", "away", "--image-px", "64")) == 0
+    assert f"away is stored at {PX} px and enlarged to 64: blurred" in capsys.readouterr().out
+    assert main(command(weights, "--score", "nowhere")) != 0
+    assert "no store for the site 'nowhere'" in capsys.readouterr().err and sites.run_ids() == []
     assert main(command(weights, "--labels", "a,b,c")) != 0
     assert "'a' is no label known here" in capsys.readouterr().err
 

@@ -158,3 +158,10 @@ def test_a_larger_network_of_the_same_shapes_is_not_taken_for_the_smaller():
 def test_a_network_of_this_lab_alone_is_refused(theirs):
     with pytest.raises(BadSpec, match="only a checkpoint of this lab holds it"):
         loaded(theirs, "small_cnn")
+
+
+def test_a_network_that_ends_in_another_way_here_than_in_timm_is_refused():
+    """CoaT's own answer comes from its class tokens; with the same weights another ending would be plausible nonsense."""
+    torch.manual_seed(0)
+    with pytest.raises(BadSpec, match="answers otherwise here than timm's own with the same weights"):
+        loaded(timm.create_model("coat_tiny", num_classes=K), "timm:coat_tiny", px=96)
