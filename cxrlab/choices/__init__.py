@@ -5,6 +5,7 @@ Out:   Choice: title, sentence, options as a frozen value whose fields draw a fo
 Never: torch, streamlit; what a plug-in does (its own room).
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cxrlab.errors import BadSpec
+from cxrlab.spec import sentences
 from cxrlab.spec.parts import Frozen
 
 
@@ -50,8 +52,10 @@ class Choice:
     def _sentence(self, error: Any) -> str:
         where = ".".join(map(str, error["loc"]))
         if error["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(where, self.options.model_fields, n=1)
             known = ", ".join(self.options.model_fields) or "none"
-            return f"no option named {where!r}, known: {known}"
-        found = "" if error["type"] == "missing" or not where else f" (found {error['input']!r})"
-        said = error["msg"].removeprefix("Value error, ")
-        return f"{where}: {said}{found}" if where else said
+            return f"no option named {where!r}, known: {known}" + (
+                f"; did you mean {near[0]!r}?" if near else ""
+            )
+        text = sentences.clause(error)
+        return f"{where}: {text}" if where else text

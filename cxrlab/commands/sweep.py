@@ -147,7 +147,8 @@ def asked_for(lab: Lab, args: argparse.Namespace) -> specs.SweepSpec:
         is_file = named.suffix == ".json" or named.exists()
         sweep = shelf.read(named) if is_file else shelf.find(lab, args.sweep)
         if args.seeds:
-            sweep = sweep.model_copy(update={"seeds": tuple(args.seeds)})
+            # Built anew: seeds are asked what they are, as a file's.
+            sweep = specs.build({**sweep.model_dump(mode="json"), "seeds": args.seeds})
     return sweep.model_copy(update={"skip_invalid": True}) if args.skip_invalid else sweep
 
 

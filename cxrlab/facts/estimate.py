@@ -165,9 +165,13 @@ def check_room(lab: Lab, n_bytes: float, what: str) -> None:
     free = shutil.disk_usage(there).free
     if n_bytes > free:
         raise NoSpace(
-            f"{what} may fill {n_bytes / 1e9:,.1f} GB and the disk of {lab.root} has {free / 1e9:,.1f} GB free; ask for fewer "
-            "runs or a smaller network, or make room."
+            f"{what} may fill {_size(n_bytes)} and the disk of {lab.root} has {_size(free)} free; ask for fewer runs or a "
+            "smaller network, or make room."
         )
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def measured_unit(lab: Lab, n_images: dict[str, int]) -> tuple[float, int]:

@@ -6,7 +6,7 @@ Never: torch, files of a lab, devices or worker counts (they do not change a num
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -34,6 +34,7 @@ from cxrlab.spec.parts import (
     Uncertain,
     ViewSpec,
 )
+from cxrlab.spec.sentences import sentence
 from cxrlab.spec.sweep import SweepSpec
 from cxrlab.spec.text import digest, dumps
 
@@ -44,6 +45,7 @@ __all__ = ["ADVANCED", "AnySpec", "Blank", "BroughtFile", "BroughtSpec", "Brough
 AnySpec = TrainSpec | BroughtSpec | ScoreSpec | StudySpec | SweepSpec | ImportSpec
 Spec = Annotated[AnySpec, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Spec)
+KINDS = {kind.model_fields["kind"].default: kind for kind in get_args(AnySpec)}
 
 
 def build(fields: dict[str, Any]) -> AnySpec:
@@ -55,19 +57,8 @@ def build(fields: dict[str, Any]) -> AnySpec:
     try:
         return _ADAPTER.validate_python(fields)
     except ValidationError as error:
-        raise BadSpec("; ".join(_sentence(e) for e in error.errors()[:3])) from error
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(
-        str(part)
-        for part in error["loc"]
-        if part not in ("train", "brought", "score", "study", "sweep", "import")
-    )
-    text = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        text = "no such field"
-    return f"{where}: {text}" if where else text
+        said = "; ".join(sentence(e, KINDS).rstrip(".") for e in error.errors()[:3])
+        raise BadSpec(f"{said}.") from error
 
 
 def read(path: Path) -> AnySpec:

@@ -111,8 +111,8 @@ class TrainSpec(Frozen):
             if (
                 wrong
                 or not how.images
-                or abs(sum(how.shares.values()) - 1) > 1e-6
-                or min(how.shares.values()) < 0
+                or not abs(sum(how.shares.values()) - 1) <= 1e-6  # NaN compares false
+                or not min(how.shares.values()) >= 0
             ):
                 raise ValueError(
                     "strategy.shares gives every home site its share of strategy.images, together 1; "

@@ -114,7 +114,7 @@ def test_no_rate_is_zero_or_above_the_peak_by_default():
 def test_wrong_options_end_in_one_sentence():
     with pytest.raises(BadSpec, match="'plateau': no option named 'patience', known: warm_up, factor, wait"):
         rates("plateau", 3, {"patience": 3})
-    with pytest.raises(BadSpec, match=r"warm_up: .*less than or equal to 0\.5"):
+    with pytest.raises(BadSpec, match=r"warm_up: .*at most 0\.5"):
         rates("cosine", 3, {"warm_up": 0.9})
     with pytest.raises(BadSpec, match="expected CosineOptions"):
         rates("cosine", 3, CHOICES["step"].read())
