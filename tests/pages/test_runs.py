@@ -194,7 +194,11 @@ def test_settings_of_different_homes_are_not_ranked(own, open_page, text_of):
     ]
     run_id = sweep_of(own, {"here": here, "there": other}, arms=arms)
     said = text_of(open_page("runs", run=[run_id]))
-    assert "trained at different homes" in said and "which setting is best" not in said and " leads, " not in said
+    assert (
+        "trained at different homes" in said
+        and "which setting is best" not in said
+        and " leads, " not in said
+    )
 
 
 def test_runs_side_by_side_open_with_who_is_first_and_its_doubt(own, open_page, text_of):
