@@ -18,6 +18,8 @@ from cxrlab.paths import RunPaths
 
 BAR = 24  # characters
 POLL_SECONDS = 0.4
+UNDER_WAY = "under_way"  # which runs a sweep has at work; no other job says that
+NAMED = 60  # characters of the names of runs at work
 QUIET_SECONDS = 15.0  # between lines, where they cannot renew themselves
 
 
@@ -59,18 +61,36 @@ def line(now: jobs.Status) -> str:
 
     >>> line(jobs.Status("running", "train", 3, 12, 0.5, 18.0))
     'train  [######------------------]  3/12  0.5/s  18 s left'
+    >>> known = {"all_seconds_left": 22.0, "under_way": "sam, lion", "not_ended_well": 1}
+    >>> line(jobs.Status("running", "runs", 3, 12, 0.1, 90.0, numbers=known))
+    'runs  [######------------------]  3/12  about 22 s left  at work: sam, lion  1 went wrong'
     """
     parts = [now.stage or ("starting" if now.is_alive else now.state)]
     if now.of:
         filled = round(BAR * min(1.0, now.done / now.of))
         parts += [f"[{'#' * filled}{'-' * (BAR - filled)}]", f"{now.done}/{now.of}"]
+    if (
+        UNDER_WAY in now.numbers
+    ):  # a sweep: its steps are runs, short ones and long ones: what their rate says is no time
+        return "  ".join(parts + _of_sweep(now))
     if not math.isnan(now.rate):
         parts.append(f"{now.rate:.1f}/s" if now.rate >= 0.1 else f"{1 / now.rate:.0f} s each")
     if now.of and not math.isnan(now.seconds_left):
         parts.append(f"{seconds(now.seconds_left)} left")
     if "all_seconds_left" in now.numbers:
-        parts.append(f"study: {seconds(now.numbers['all_seconds_left'])} left")
+        parts.append(f"whole study: about {seconds(now.numbers['all_seconds_left'])} left")
     return "  ".join(parts)
+
+
+def _of_sweep(now: jobs.Status) -> list[str]:
+    said = []
+    if now.is_alive and "all_seconds_left" in now.numbers:
+        said.append(f"about {seconds(now.numbers['all_seconds_left'])} left")
+    if at_work := str(now.numbers.get(UNDER_WAY, "")) if now.is_alive else "":
+        said.append(f"at work: {at_work if len(at_work) <= NAMED else f'{at_work[:NAMED]}…'}")
+    if wrong := now.numbers.get("not_ended_well", 0):
+        said.append(f"{wrong} went wrong")
+    return said
 
 
 def seconds(s: float) -> str:
