@@ -23,6 +23,8 @@ _NO_MEMORY = (
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
+# oneDNN once more, word for word: with "descriptor" behind it, it says that it knows no such convolution.
+_NO_PRIMITIVE = "could not create a primitive"
 
 
 def pick(name: str = "auto") -> torch.device:
@@ -59,7 +61,8 @@ def is_out_of_memory(error: Exception) -> bool:
     """Return whether `error` says that a device or this machine has no memory left."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return said == _NO_PRIMITIVE or any(words in said for words in _NO_MEMORY)
 
 
 def is_uncompiled(error: Exception) -> bool:

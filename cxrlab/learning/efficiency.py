@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cxrlab.learning import devices
 from cxrlab.models.base import Plan, build
 
 WARM_UP = 3  # batches
@@ -58,7 +59,7 @@ def forget_peak(device: torch.device) -> None:
 def measure_inference(
     call: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, device: torch.device, batches: int = 20
 ) -> dict[str, float]:
-    """Time `call` on one batch again and again.
+    """Time `call` on one batch again and again; on half of it where memory runs out.
 
     Args:
         call: the network, in eval mode.
@@ -70,11 +71,18 @@ def measure_inference(
         {"batch", "p50_ms", "p95_ms", "images_per_s"}; milliseconds a batch.
     """
     took = []
-    with torch.inference_mode():
-        for i in range(batches + WARM_UP):
-            seconds = _seconds(lambda: call(x), device)
-            if i >= WARM_UP:
-                took.append(seconds)
+    try:
+        with torch.inference_mode():
+            for i in range(batches + WARM_UP):
+                seconds = _seconds(lambda: call(x), device)
+                if i >= WARM_UP:
+                    took.append(seconds)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if len(x) == 1 or not devices.is_out_of_memory(error):
+            raise
+        took = []
+    if not took:
+        return measure_inference(call, x[: len(x) // 2], device, batches)
     return {
         "batch": len(x),
         "p50_ms": float(np.percentile(took, 50) * 1e3),

@@ -55,3 +55,13 @@ def test_training_precision_is_one_that_a_block_can_run_in():
         with devices.autocast(cpu, precision):
             assert (a @ a).dtype == kind
     assert devices.free_bytes(cpu) > 0
+
+
+def test_where_memory_runs_out_inference_is_timed_on_a_smaller_batch_and_says_so():
+    def call(x):
+        if len(x) > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return x
+
+    found = efficiency.measure_inference(call, torch.zeros(32, 1, 4, 4), torch.device("cpu"), batches=2)
+    assert found["batch"] == 8 and found["images_per_s"] > 0
