@@ -18,7 +18,7 @@ from cxrlab import progress
 from cxrlab import spec as specs
 from cxrlab.choices import networks, optimizers
 from cxrlab.errors import CxrlabError, NoSpace
-from cxrlab.jobs import slots
+from cxrlab.jobs import slots, state
 from cxrlab.paths import Lab, RunPaths
 
 # Seconds a training image of DenseNet-121 at 64 px on one core; used until this lab has a finished run of its own.
@@ -39,7 +39,8 @@ UNKNOWN_MILLIONS = 25.0  # any other network of timm's
 FORWARD = 1 / 3  # of a step: the way back costs twice the way there
 # Pretraining shows two views: the network learns from one, and a second network looks at the other.
 TWO_VIEWS = 1 + FORWARD
-START_SECONDS = 6.0  # a process, its libraries, its store
+START_SECONDS = 6.0  # a process, its libraries, its store; used as REFERENCE_SECONDS is
+LEAST_START = 1.0
 STAGE_TRAIN = "train"
 # By how much a run may miss what is said of it, either way, with all its epochs. A run of the same network and task on this
 # machine differs by what else the machine does; another network also by its row of RELATIVE, at another image side and
@@ -63,9 +64,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Speeds:
-    """Seconds a training image at cost 1 of this lab's finished runs, by (network, task)."""
+    """Seconds a training image at cost 1 of this lab's finished runs, by (network, task), and what each takes besides."""
 
     units: Mapping[tuple[str, str], list[float]] = field(default_factory=dict)
+    starts: Sequence[float] = ()  # seconds that a run took for anything but training and scoring
+
+    @property
+    def start(self) -> float:
+        """Seconds that a run takes however little it trains."""
+        return float(np.median(self.starts)) if self.starts else START_SECONDS
 
     @property
     def every(self) -> list[float]:
@@ -114,10 +121,12 @@ def bytes_of(spec: specs.TrainSpec, scored: float) -> float:
     return weights + scored * (100 + 16 * len(spec.view.labels) + 4 * spec.model.latent_units)
 
 
-def seconds_of(spec: specs.TrainSpec, n_images: dict[str, int], unit: float) -> float:
-    """Return what one run takes alone; `unit`: seconds a training image at cost 1."""
+def seconds_of(
+    spec: specs.TrainSpec, n_images: dict[str, int], unit: float, start: float = START_SECONDS
+) -> float:
+    """Return what one run takes alone; `unit`: seconds a training image at cost 1; `start`: seconds before and between."""
     passes, scored = images_of(spec, n_images)
-    return START_SECONDS + unit * relative_cost(spec) * (passes + scored * FORWARD)
+    return start + unit * relative_cost(spec) * (passes + scored * FORWARD)
 
 
 def estimate(runs: Sequence[specs.TrainSpec], n_images: dict[str, int], lab: Lab | None = None) -> Estimate:
@@ -139,8 +148,8 @@ def _range_of(spec: specs.TrainSpec, n_images: dict[str, int], speeds: Speeds) -
     unit, off = speeds.unit(spec)
     fewest = min(spec.training.epochs, spec.training.patience + 1)
     short = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": fewest})})
-    whole = seconds_of(spec, n_images, unit)
-    return seconds_of(short, n_images, unit) / off, whole, whole * off
+    whole = seconds_of(spec, n_images, unit, speeds.start)
+    return seconds_of(short, n_images, unit, speeds.start) / off, whole, whole * off
 
 
 def _together(seconds: list[float]) -> float:
@@ -183,6 +192,7 @@ def measured_unit(lab: Lab, n_images: dict[str, int]) -> tuple[float, int]:
 def measured(lab: Lab, n_images: dict[str, int]) -> Speeds:
     """Return the speeds of the lab's finished runs at homes of known size."""
     units: dict[tuple[str, str], list[float]] = {}
+    starts: list[float] = []
     for run_id in lab.run_ids():
         run = lab.run(run_id)
         if not run.checkpoint.exists():
@@ -196,7 +206,21 @@ def measured(lab: Lab, n_images: dict[str, int]) -> Speeds:
             unit = _unit_of(run, spec, n_images)
             if not np.isnan(unit):
                 units.setdefault((spec.model.name, spec.task), []).append(unit)
-    return Speeds(units)
+                starts += _start_of(run, spec, n_images, unit)
+    return Speeds(units, starts)
+
+
+def _start_of(run: RunPaths, spec: specs.TrainSpec, n_images: dict[str, int], unit: float) -> list[float]:
+    """Return [the seconds that a run took besides training and scoring]; [] of one that was begun twice or ended badly."""
+    job, end = state.read_job(run), state.read_end(run)
+    first = next((line["t"] for line in progress.read(run.progress)), 0.0)
+    if job is None or end is None or end["state"] != "done" or not 0 < job.started <= first:
+        return []
+    if any(site not in n_images for site in spec.view.external):
+        return []
+    scoring = unit * relative_cost(spec) * images_of(spec, n_images)[1] * FORWARD
+    _, training = _trained(run.progress, run.checkpoint.stat().st_mtime_ns)
+    return [max(LEAST_START, end["ended"] - job.started - training - scoring)]
 
 
 def _unit_of(run: RunPaths, spec: specs.TrainSpec, n_images: dict[str, int]) -> float:

@@ -136,5 +136,6 @@ def _seconds_of(lab: Lab, found: Expansion) -> Mapping[str, float]:
     n_images = {site: len(request.open_store(lab, site)) for site in sites}
     speeds = estimate.measured(lab, n_images)
     return {
-        cell.key: estimate.seconds_of(cell.spec, n_images, speeds.unit(cell.spec)[0]) for cell in found.cells
+        cell.key: estimate.seconds_of(cell.spec, n_images, speeds.unit(cell.spec)[0], speeds.start)
+        for cell in found.cells
     }
