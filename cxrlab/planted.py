@@ -178,6 +178,21 @@ def mark_of(header: Header) -> str:
     return f"planted shift: {words}" + (f", of {origin}" if origin else "")
 
 
+def origin_of(header: Header) -> str:
+    """Return the site whose patients a planted store holds, before its first shift; "" for one that was not planted.
+
+    >>> said = {"kind": "glare", "severity": 3, "from": "nih-dark", "after": {"kind": "dark", "severity": 1, "from": "nih"}}
+    >>> origin_of(Header("x", "X", "", (), preprocess={"planted": said}))
+    'nih'
+    """
+    origin, said = "", header.preprocess.get(MARK)
+    for _ in range(8):  # a store from elsewhere may say anything
+        if not isinstance(said, dict):
+            break
+        origin, said = str(said.get("from", "")), said.get("after")
+    return origin
+
+
 def facts_of(header: Header) -> dict[str, Any]:
     """Return kind, severity, seed, source and doses of a planted store; {} for one that was not planted."""
     said = header.preprocess.get(MARK)

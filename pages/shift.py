@@ -52,6 +52,11 @@ def explains(study: choose.Study, run_id: str) -> None:
     label = st.selectbox("Performance on", labels, key="label", bind="query-params", width=260)
     found = asked.relation(run_id, model, study.home, study.externals, label)
     st.markdown(found["sentence"])
+    if found["repeats"]:
+        st.caption(
+            f"Not counted as sites of their own, though drawn: {', '.join(found['repeats'])}. Their pictures were changed on "
+            "purpose and show patients that another point counts."
+        )
     if found["points"].empty:
         base.empty(f"no site has both numbers for {label}.")
         return

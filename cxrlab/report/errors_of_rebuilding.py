@@ -5,6 +5,8 @@ Out:   one row a site; one relation over sites.
 Never: formulas; home's training rows, which the autoencoder has seen.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -99,7 +101,9 @@ def _one_site(
     }
 
 
-def re_vs_performance(re_table: pd.DataFrame, table: pd.DataFrame, label: str) -> dict[str, object]:
+def re_vs_performance(
+    re_table: pd.DataFrame, table: pd.DataFrame, label: str, copies: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """Relate the median RE of sites to their performance on `label` ("macro" for the mean).
 
     Args:
@@ -107,11 +111,15 @@ def re_vs_performance(re_table: pd.DataFrame, table: pd.DataFrame, label: str) -
         label: a label of `table`, or "macro".
         table: from `performance` of several sites, put together (y is AUROC), or from `gaps` (y is the gap; home, whose
             gap is 0 by definition, is no point).
+        copies: site → the site whose patients it shows again, in changed pictures. Of sites with the same patients one
+            counts, the original where it is there: a p over sites takes each for a draw of its own.
 
     Returns:
         pearson, p_pearson, spearman, p_spearman, n, smallest_p, verdict, sentence (metrics.relation), y ("AUROC" or
-        "gap"), points: DataFrame site, re, value, low, high of the sites that have both.
+        "gap"), points: DataFrame site, re, value, low, high of the sites that have both; repeats: sites among them that
+        do not count, for their patients are counted elsewhere.
     """
+    copies = copies or {}
     y = "gap" if "gap" in table else "auroc"
     there = table[table["label"] == label]
     values = there.set_index("site")[[y, "low", "high"]].rename(columns={y: "value"})
@@ -119,5 +127,9 @@ def re_vs_performance(re_table: pd.DataFrame, table: pd.DataFrame, label: str) -
         re_table[["site", "median"]].rename(columns={"median": "re"}).merge(values, on="site", how="inner")
     )
     points = points.dropna(subset=["re", "value"]).reset_index(drop=True)
-    found = relation.measure(points["re"].to_numpy(float), points["value"].to_numpy(float))
-    return {**vars(found), "y": "gap" if y == "gap" else "AUROC", "points": points}
+    originals_first = sorted(points["site"], key=lambda site: site in copies)
+    patients_of = {copies.get(site, site): site for site in reversed(originals_first)}
+    repeats = [site for site in points["site"] if site not in patients_of.values()]
+    own = points[~points["site"].isin(repeats)]
+    found = relation.measure(own["re"].to_numpy(float), own["value"].to_numpy(float))
+    return {**vars(found), "y": "gap" if y == "gap" else "AUROC", "points": points, "repeats": repeats}

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cxrlab import report
+from cxrlab import planted, report
 from cxrlab.paths import Lab
 from cxrlab.predictions import ABNORMAL
-from cxrlab.ui import cached
+from cxrlab.ui import cached, marks
 
 GRID = np.round(np.linspace(0, 1, 201), 3)  # as fine as the slider
 DEFAULT = 0.5
@@ -127,10 +127,13 @@ def changed(run_id: str, site: str, label: str, a: float, b: float) -> pd.DataFr
 def relation(
     autoencoder: str, run_id: str, home: str, externals: tuple[str, ...], label: str
 ) -> dict[str, object]:
-    """Return report.re_vs_performance over the sites that both runs have scored."""
+    """Return report.re_vs_performance over the sites that both runs have scored; a planted copy is no site of its own."""
     sites = scored(autoencoder, scored(run_id, (home, *externals)))
     errors = cached.reconstruction(autoencoder, home, tuple(s for s in sites if s != home))
-    return report.re_vs_performance(errors, performances(run_id, sites, None), label)
+    copies = {
+        site: of for site, header in marks.headers_of(sites).items() if (of := planted.origin_of(header))
+    }
+    return report.re_vs_performance(errors, performances(run_id, sites, None), label, copies)
 
 
 def heads(runs: dict[str, str], home: str, sites: tuple[str, ...]) -> pd.DataFrame:

@@ -158,6 +158,19 @@ def test_a_planted_relation_of_errors_and_performance_is_found_and_three_sites_a
     assert (over_gaps["n"], over_gaps["y"], over_gaps["verdict"]) == (3, "gap", "too few sites")
 
 
+def test_a_planted_copy_of_a_site_is_drawn_but_is_no_further_site_of_a_correlation(home):
+    sites = [predictions(f"s{i}", n=800, separation=2 - 0.3 * i, re=0.1 * i, seed=i) for i in range(1, 6)]
+    errors = report.reconstruction(home, sites)
+    performance = pd.concat([report.performance(one) for one in (home, *sites)])
+    plain = report.re_vs_performance(errors, performance, "macro")
+    copies = {"s1": "home", "s3": "s2", "s4": "gone", "s5": "gone"}
+    found = report.re_vs_performance(errors, performance, "macro", copies)
+    assert found["repeats"] == ["s1", "s3", "s5"]
+    assert (found["n"], found["verdict"]) == (3, "too few sites")
+    pd.testing.assert_frame_equal(found["points"], plain["points"])
+    assert plain["repeats"] == [] and plain["n"] == 6
+
+
 def test_curves_keep_real_corners_and_their_ends(home):
     table = report.curves(home, "Edema")
     roc, pr = (table[table["kind"] == kind] for kind in ("roc", "pr"))
