@@ -57,7 +57,7 @@ def test_labels_without_enough_patients_are_left_out(stub):
 
 
 def test_a_label_that_all_have_is_not_learnable(stub):
-    write_store(stub, "one-sided", labels=("Edema", "Pneumonia"))
+    write_store(stub, "one-sided", n=200, labels=("Edema", "Pneumonia"))
     there = studies.request.open_store(stub, "one-sided")
     assert studies.learnable(there) == ("Pneumonia", "Edema")
     everywhere = there.evidence.copy()
