@@ -11,6 +11,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from cxrlab.spec.sweep import NAME
+
 BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "more than"),
@@ -33,6 +35,9 @@ EXPECTED = {
     "dict_type": "fields in { }",
     "model_type": "fields in { }",
     "model_attributes_type": "fields in { }",
+}
+PATTERNS = {
+    NAME: "up to 40 lower-case letters, digits, '-', '_' and '.', a letter or digit first",
 }
 SHOWN = 60  # characters of a value that was found
 
@@ -72,7 +77,8 @@ def clause(error: Any) -> str:
     if known == "too_short":
         return f"found {context['actual_length']}; expected at least {context['min_length']}"
     if known == "string_pattern_mismatch":
-        return f"found {found}; expected a text like {context['pattern']}"
+        wanted = PATTERNS.get(context["pattern"], f"a text like {context['pattern']}")
+        return f"found {found}; expected {wanted}"
     text = error["msg"].removeprefix("Value error, ")
     return text if known == "value_error" else f"{text} (found {found})"
 

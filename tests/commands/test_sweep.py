@@ -74,7 +74,7 @@ def test_a_sweep_prints_its_table_and_is_found_again_by_its_name(stub, file, cap
 
 def test_a_preset_is_bound_to_sites_by_their_roles(lab, capsys, tmp_path):
     for k, site in enumerate(("north", "film", "east")):
-        write_store(lab, site, n=80, labels=SHARED, seed=k)
+        write_store(lab, site, n=160, labels=SHARED, seed=k)
     words = ["--preset", "photos", "--home", "north", "--role", "photos=film", "--external", "east", "--mini"]
     assert main(["sweep", *words, "--dry-run", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

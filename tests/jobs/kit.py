@@ -24,7 +24,7 @@ def write_store(lab, site, n=60, labels=("No Finding", "Pneumonia"), seed=0, syn
     for k, label in enumerate(
         findings
     ):  # of several, each is every second ill patient's: none is the same as being ill
-        columns[label] = ill * ((np.arange(n) // 2 + k) % 2) if len(findings) > 1 else ill
+        columns[label] = ill * ((np.arange(n) // 2 + k) % 2) if len(findings) > 2 else ill
     evidence = np.stack([columns[label] for label in labels], axis=1).astype(np.int8)
     rows = pd.DataFrame(
         {c: [""] * n if kind == "str" else np.zeros(n) for c, kind in store.ROW_COLUMNS.items()}

@@ -87,7 +87,7 @@ def test_what_needs_a_run_that_cannot_be_cannot_be():
         ({"axes": {"seed": [1, 2]}}, "name seeds in the field 'seeds'"),
         ({"axes": {"training.epochs": []}}, "has no values"),
         ({"seeds": [1, 1]}, "each once"),
-        ({"name": "../x"}, "pattern"),
+        ({"name": "../x"}, "name: found '../x'; expected up to 40 lower-case letters"),
     ],
 )
 def test_a_sweep_that_contradicts_itself_is_one_sentence(fields, said):
