@@ -117,6 +117,9 @@ def submit(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace) -> int:
         return 0
     for key, why in found.invalid.items():
         print(f"left out: {key}: {why}", file=sys.stderr)
+    for key, first in found.same.items():
+        print(f"{key}: the same run as {first}, carried out once", file=sys.stderr)
+    print(cost_line(found, plan.cost(lab, found)), file=sys.stderr)
     now = wait(run)
     tell(lab, shelf.find(lab, sweep.name), args, now=state.as_dict(now))
     return check_done(run, now)
@@ -259,12 +262,12 @@ def tell(lab: Lab, sweep: specs.SweepSpec, args: argparse.Namespace, now: dict |
         print(json.dumps({"sweep": sweep.name, "run": sweep.run_id, **(now or {}), "table": rows}, indent=1))
         return 0
     print(console.table(worded(table)))
-    for sentence in beneath(table, by_run):
+    for sentence in beneath(lab, table, by_run):
         print(sentence)
     return 0
 
 
-def beneath(table: "pd.DataFrame", by_run: "pd.DataFrame") -> list[str]:
+def beneath(lab: Lab, table: "pd.DataFrame", by_run: "pd.DataFrame") -> list[str]:
     """Return what a table of a sweep leaves open: what its numbers are, who is ahead, what is not there and why."""
     from cxrlab.report import sweep_lead, sweep_table
 
@@ -272,7 +275,14 @@ def beneath(table: "pd.DataFrame", by_run: "pd.DataFrame") -> list[str]:
     if sweep_table.HOME in table and table[sweep_table.HOME].notna().any():
         said.append(NOTE)
     over = sweep_table.over_seeds(by_run)
-    if (found := sweep_lead.lead(over)) is not None:
+    scored = by_run[by_run[sweep_table.HOME].notna()] if sweep_table.HOME in by_run else by_run[:0]
+    homes = {specs.read(lab.run(run_id).spec).view.source for run_id in scored[sweep_table.RUN]}
+    if len(homes) > 1:
+        said.append(
+            "These runs have different homes, so the column home is not one place: compare them in a column at, at a site that "
+            "none of them was trained on."
+        )
+    elif (found := sweep_lead.lead(over)) is not None:
         setting = sweep_table.setting_of(by_run)
         first, second = (
             ", ".join(str(over.loc[k, name]) for name in setting) for k in (found.first, found.second)

@@ -106,3 +106,33 @@ def test_presets_are_listed_with_their_questions(lab, capsys):
     listed = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in listed] == presets.names()
     assert all(one["question"] for one in listed)
+
+
+def test_what_stands_beneath_a_table_names_the_leader_at_home_alone_and_no_leader_of_two_homes(
+    stub, file, capsys
+):
+    """The stub's numbers are the same whatever is trained: nobody may lead."""
+    assert (
+        main(
+            [
+                "sweep",
+                file(arms=[{"name": "a"}, {"name": "b", "set": {"training.loss": "focal"}}], seeds=[0, 1]),
+            ]
+        )
+        == 0
+    )
+    told = capsys.readouterr()
+    assert "it cannot be told which is better. External sites have no say in that." in told.out
+    assert "4 runs: about" in told.err
+    moved = {"view.source": ["west"], "view.external": ["east"]}
+    asked = file(
+        arms=[
+            {"name": "a"},
+            {"name": "b", "set": moved},
+            {"name": "c", "set": {"training.optimizer": "adamw"}},
+        ]
+    )
+    assert main(["sweep", asked]) == 0
+    told = capsys.readouterr()
+    assert "different homes" in told.out and "ahead" not in told.out
+    assert "c: the same run as a, carried out once" in told.err
