@@ -5,7 +5,6 @@ Out:   predictions/<site>.parquet; of an autoencoder also latents/<site>.npy and
 Never: training, thresholds, metrics; a network that did not load whole.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,14 +151,6 @@ def _facts(seen: views.View) -> pd.DataFrame:
     return facts.assign(row=seen.rows, split=seen.split)[list(predictions.FACTS)]
 
 
-def _batches(feed: feeds.Feed, n: int, progress: Progress) -> Iterator[torch.Tensor]:
-    done = 0
-    for x in feed.batches(np.arange(n), feeds.SCORING_BATCH):
-        yield x
-        done += len(x)
-        progress.step(done)
-
-
 def _said(
     scorer: Scorer, run: RunPaths, seen: views.View, images: inputs.Images, progress: Progress
 ) -> pd.DataFrame:
@@ -169,7 +160,7 @@ def _said(
         said, saving = hierarchy.ask(scorer.net, feed, len(seen), none, site, progress)
         files.write_json(run.hierarchy(site), saving.to_json())
     else:
-        said = torch.cat([scorer.logits(x).cpu() for x in _batches(feed, len(seen), progress)])
+        said = feeds.through(feed, np.arange(len(seen)), scorer.logits, progress.step)
     logit = said.numpy()
     columns = {f"y:{label}": seen.y_true[:, k] for k, label in enumerate(seen.labels)}
     columns |= {f"logit:{label}": logit[:, k] for k, label in enumerate(seen.labels)}
@@ -178,12 +169,13 @@ def _said(
 
 def _rebuild(scorer: Scorer, images: inputs.Images, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
     """Return RE (N,) float32 and latents (N, K) float32 of all images."""
-    errors, latents = [], []
-    for x in _batches(scorer.feed(images), len(images), progress):
+
+    def ask(x: torch.Tensor) -> torch.Tensor:
         latent = scorer.net.encode(x)
-        errors.append(reconstruction_error(x, scorer.net.decode(latent)).cpu())
-        latents.append(latent.float().cpu())
-    return torch.cat(errors).numpy(), torch.cat(latents).numpy()
+        return torch.cat([reconstruction_error(x, scorer.net.decode(latent))[:, None], latent], dim=1)
+
+    said = feeds.through(scorer.feed(images), np.arange(len(images)), ask, progress.step).numpy()
+    return np.ascontiguousarray(said[:, 0]), np.ascontiguousarray(said[:, 1:])
 
 
 def _write_latents(run: RunPaths, site: str, latents: np.ndarray) -> None:

@@ -53,10 +53,7 @@ def explains(study: choose.Study, run_id: str) -> None:
     found = asked.relation(run_id, model, study.home, study.externals, label)
     st.markdown(found["sentence"])
     if found["repeats"]:
-        st.caption(
-            f"Not counted as sites of their own, though drawn: {', '.join(found['repeats'])}. Their pictures were changed on "
-            "purpose and show patients that another point counts."
-        )
+        st.caption(sayings.repeated(found["repeats"]))
     if found["points"].empty:
         base.empty(f"no site has both numbers for {label}.")
         return

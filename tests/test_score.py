@@ -60,6 +60,34 @@ def autoencoder(sites, trained):
     return sites.run(trained[1]["autoencoder"])
 
 
+@pytest.mark.parametrize("task", ["labels", "autoencoder", "normal-latents"])
+def test_where_memory_runs_out_scores_come_in_smaller_batches_and_are_the_same(
+    sites, trained, task, monkeypatch
+):
+    run, seen = sites.run(trained[1][task]), []
+    plain = scored(sites, run, "home")
+
+    def full(module, given):
+        seen.append(len(given[0]))
+        if seen[-1] > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    network = checkpoint.network
+
+    def crowded(made, device):
+        net = network(made, device)
+        next(m for m in net.modules() if not list(m.children())).register_forward_pre_hook(full)
+        return net
+
+    monkeypatch.setattr(checkpoint, "network", crowded)
+    tight = scored(sites, run, "home")
+    assert seen[:3] == [64, 32, 16]
+    for column in tight.table.columns:
+        if column.startswith("logit:") or column == "re":
+            np.testing.assert_allclose(tight.table[column], plain.table[column], rtol=1e-4, atol=1e-5)
+    assert tight.table["image_id"].tolist() == plain.table["image_id"].tolist()
+
+
 def test_homes_rows_keep_their_split_and_an_external_sites_are_external(sites, labels_run):
     home, away = scored(sites, labels_run, "home"), scored(sites, labels_run, "away")
     seen = store.read(sites.store("home"))

@@ -115,11 +115,10 @@ class Encoder:
 
     def feed(self, images: Images) -> LatentFeed:
         """Encode all images, which must have the autoencoder's own side."""
-        through = ImageFeed(images, self.made.input)
         with torch.inference_mode():
-            parts = [self.net.encode(x) for x in through.batches(np.arange(len(images)), SCORING_BATCH)]
+            latents = through(ImageFeed(images, self.made.input), np.arange(len(images)), self.net.encode)
         # A clone made outside inference mode may take part in a later backward pass.
-        return LatentFeed(torch.cat(parts).clone())
+        return LatentFeed(latents.clone().to(images.device))
 
 
 def encoder_of(lab: Lab, run_id: str, device: torch.device) -> Encoder:

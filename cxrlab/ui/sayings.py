@@ -90,6 +90,14 @@ def transfer(table: pd.DataFrame, home: str, label: str) -> str:
     return f"{line}, {words.listing(parts)}." if parts else f"{line}."
 
 
+def repeated(sites: list[str]) -> str:
+    """Return why some points of a correlation over sites do not count."""
+    return (
+        f"Drawn but not counted as sites of their own: {', '.join(sites)}. Their pictures were changed on purpose and show "
+        "patients that another point counts."
+    )
+
+
 def shift(table: pd.DataFrame, home: str) -> str:
     """Say how each site's reconstruction errors lie against home's, the farthest first, at most two."""
     others = table[table["verdict"] != "home"]
