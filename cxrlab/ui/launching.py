@@ -17,7 +17,7 @@ from cxrlab.facts.estimate import estimate
 from cxrlab.jobs import request
 from cxrlab.paths import Lab
 from cxrlab.sweeps import expand
-from cxrlab.ui import augment_preview, cached, choose, forms, newcomers, words
+from cxrlab.ui import augment_preview, cached, choose, forms, going_on, newcomers, words
 from cxrlab.ui.will_run import Wish, cost_line, n_images
 
 OVERLAP = "allow_overlap"
@@ -167,14 +167,14 @@ def base_fields(task: str, size: str, sites: list[str], rerun: str) -> dict[str,
 
 def network_form(sites: list[str], rerun: str) -> tuple[Wish, dict[str, Any]]:
     """Draw the groups of a training spec; return what they say and the fields that they started from."""
-    fields, base = network_fields(sites, rerun)
+    fields, base, key = network_fields(sites, rerun)
     if lacking := unsaid(fields):
         return Wish(problem=lacking), base
     try:
         made = specs.build(fields)
         cached.completed(made)
     except CxrlabError as error:
-        return Wish(problem=forms.titled(str(error), GROUPS)), base
+        return Wish(problem=forms.titled(str(error), GROUPS), mend=going_on.mend(fields, key)), base
     return Wish(made, runs=(made,)), base
 
 
@@ -187,8 +187,12 @@ def unsaid(fields: dict[str, Any]) -> str:
     return ""
 
 
-def network_fields(sites: list[str], rerun: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Draw the groups of a training spec; return its fields, not yet checked, and those that it began with."""
+def network_fields(sites: list[str], rerun: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Draw the groups of a training spec.
+
+    Returns:
+        Its fields, not yet checked, those that it began with, and the prefix of the widgets' keys.
+    """
     if rerun:
         task, size = base_fields("", "", sites, rerun)["task"], ""
     else:
@@ -201,7 +205,7 @@ def network_fields(sites: list[str], rerun: str) -> tuple[dict[str, Any], dict[s
     if not rerun and task != presets.PRETRAINING:
         newcomers.say_known(base["view"]["source"][0], sites)
     key = f"form-{rerun or f'{task}-{size}'}"
-    return {"kind": "train", "task": task, **_groups(base, task, sites, key), "data": {}}, base
+    return {"kind": "train", "task": task, **_groups(base, task, sites, key), "data": {}}, base, key
 
 
 def _size_cost(task: str, size: str, sites: list[str]) -> str:
@@ -289,6 +293,9 @@ def _looks(task: str, sites: list[str], homes: list[str]) -> dict[str, forms.Loo
     encoders = [run_id for run_id, run in runs.items() if run.task == "autoencoder"]
     alike = [run_id for run_id, run in runs.items() if run.task == task]
     starts = [run_id for run_id, run in choose.networks().items() if run.task in (task, presets.PRETRAINING)]
+    networks = dict.fromkeys(
+        [*presets.NETWORKS_OF[task], *(choose.networks()[one].model.name for one in starts)]
+    )
     none = {"": "none"}
     by_label = {name: list(at_home) for name in ("labels", "uncertain_of", "blank_of")}
     hidden = ("kind", "task", "view", "model", "training", "strategy", "data")
@@ -299,7 +306,7 @@ def _looks(task: str, sites: list[str], homes: list[str]) -> dict[str, forms.Loo
             hidden=UNASKED.get(task, ("uncertain_of",)),
         ),
         "model": forms.Look(
-            {"name": list(presets.NETWORKS_OF[task]), "latents_of": ["", *encoders]},
+            {"name": list(networks), "latents_of": ["", *encoders]},
             words={"latents_of": none},
             open=("name",),
         ),

@@ -132,8 +132,11 @@ def _live_list() -> None:
                     "Key number",
                     help="What its weights were chosen by, on home's validation rows: it ranks the epochs of one run. To compare "
                     "runs, tick them.",
+                    width=140,  # "validation AUROC .858": the first rows may have none to measure it by
                 ),
-                "submitted": st.column_config.DatetimeColumn("Submitted (UTC)", format="MM-DD HH:mm"),
+                "submitted": st.column_config.DatetimeColumn(
+                    "Submitted (UTC)", format="MM-DD HH:mm", width=110
+                ),
             },
         )
         if [(row["run"], row["state"]) for row in rows] != st.session_state["runs-seen"]:

@@ -8,6 +8,7 @@ Never: which values make sense: the spec says so, run by run.
 import copy
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -17,12 +18,21 @@ from cxrlab import spec as specs
 from cxrlab.errors import BadSpec, CxrlabError
 from cxrlab.paths import Lab
 from cxrlab.spec.sweep import NAME
-from cxrlab.sweeps import expand, plan, values
+from cxrlab.sweeps import ahead, expand, plan, values
 from cxrlab.sweeps.expand import Expansion
-from cxrlab.ui import cached, forms, launching, words
+from cxrlab.ui import cached, choose, forms, going_on, launching, words
 from cxrlab.ui.will_run import Wish
 
 HOW = {"grid": "Grid", "list": "In step"}
+# Fields that name a run: what stands for none, and for one that the sweep makes first, in people's words.
+BEFORE = {
+    ahead.START: {"": "nothing before", "@moco": "pretraining without labels, made first"},
+    ahead.LATENTS: {"": "none", "@autoencoder": "an autoencoder, made first"},
+}
+MOCO = (
+    "The pretraining (MoCo) sees the same images at home without their labels; it is a run of its own for every seed, and "
+    "the network goes on from it."
+)
 NAMED, SEEDS = (specs.SweepSpec.model_fields[name] for name in ("name", "seeds"))
 
 
@@ -54,7 +64,7 @@ def draw(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] | None
         skip = st.toggle("Leave out what cannot be", value=bool(known and known.skip_invalid), key=f"{key}-skip",
                          persist_state="session", help=specs.SweepSpec.model_fields["skip_invalid"].description)  # fmt: skip
     with st.expander("What all runs have in common", icon=":material/tune:"):
-        fields, start_fields = launching.network_fields(sites, rerun)
+        fields, start_fields, form = launching.network_fields(sites, rerun)
     began = {**known.model_dump(mode="json"), "data": {}} if known else None
     numbers: tuple[Any, ...] = ()
     try:
@@ -81,7 +91,10 @@ def draw(sites: list[str], rerun: str = "") -> tuple[Wish, dict[str, Any] | None
         )
     except CxrlabError as error:
         return Wish(problem=_worded(str(error))), began
-    return wish_of(made), began
+    wish = wish_of(made)
+    if wish.problem and ahead.START not in axes:
+        wish = replace(wish, mend=going_on.mend(fields, form))
+    return wish, began
 
 
 def _arms(known: specs.SweepSpec, key: str) -> tuple[dict[str, Any], ...]:
@@ -174,6 +187,8 @@ def _named(path: str, info: FieldInfo) -> str:
 
 def _values(path: str, info: FieldInfo, key: str, start: tuple[Any, ...]) -> tuple[Any, ...]:
     label, key = _named(path, info), f"{key}-of-{path}"
+    if path in BEFORE:
+        return _before(path, label, info, key, start)
     room, few = forms.room_of(info), values.options_of(info)
     if room is not None or few is not None:
         options = few if few is not None else list(room)
@@ -199,6 +214,27 @@ def _values(path: str, info: FieldInfo, key: str, start: tuple[Any, ...]) -> tup
     text = st.text_input(label, shown, help=f"{info.description or ''} Write {values.HINT}.", key=key,
                          persist_state="session")  # fmt: skip
     return values.parse(text, info)
+
+
+def _before(path: str, label: str, info: FieldInfo, key: str, start: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Draw the runs that a run can begin with: none, one that the sweep makes first, one of the lab."""
+    said = BEFORE[path]
+    task = "autoencoder" if path == ahead.LATENTS else None
+    there = [run_id for run_id, run in choose.networks().items() if task in (None, run.task)]
+    chosen = st.multiselect(
+        label,
+        list(dict.fromkeys([*said, *there, *start])),
+        default=list(start or said),
+        format_func=lambda one: said.get(one, one),
+        help=info.description,
+        key=key,
+        persist_state="session",
+    )
+    if ahead.WORDS[ahead.START] in chosen:
+        st.caption(MOCO)
+    if not chosen:
+        raise BadSpec("no value was chosen.")
+    return tuple(chosen)
 
 
 def _plain(fields: dict[str, Any], axes: dict[str, Any]) -> dict[str, Any]:

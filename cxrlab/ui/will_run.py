@@ -23,6 +23,7 @@ from cxrlab.paths import Lab
 from cxrlab.sweeps import expand, shelf
 from cxrlab.sweeps.expand import Cell, Expansion
 from cxrlab.ui import cached, choose, frame, marks, words
+from cxrlab.ui.going_on import Mend
 
 END = "END"  # of the file within the command
 SHOWN = 12  # runs of a sweep, by name
@@ -38,6 +39,7 @@ class Wish:
     left_out: tuple[str, ...] = ()
     found: Expansion | None = None  # of a sweep
     command: str = ""  # where it is shorter than the spec's own
+    mend: Mend | None = None  # of the problem, where one button can
 
 
 def n_images() -> dict[str, int]:
@@ -76,14 +78,23 @@ def draw(wish: Wish, base: dict[str, Any] | None) -> None:
     st.subheader("What will run", anchor=False)
     if wish.problem:
         st.error(wish.problem, icon=":material/error:")
+        if wish.mend is not None:
+            st.caption(f"What differs from that run: {wish.mend.differs}.")
+            st.button(wish.mend.label, on_click=wish.mend.carry_out, key="mend", icon=":material/build:")
         st.button("Start", type="primary", disabled=True, key="start", icon=":material/play_arrow:")
         return
     cost = estimate(list(wish.runs), n_images(), Lab.here())
     st.markdown(
-        f"**{words.count(len(wish.runs), 'run')}**, about **{words.duration(cost.seconds)}**, "
-        f"**{words.size(cost.n_bytes)}**",
-        help=f"At most: early stopping makes it less. Estimated {cost.basis}.",
+        f"**{words.count(len(wish.runs), 'run')}**, about **{words.duration(cost.seconds)}** "
+        f"({words.duration(cost.low)} to {words.duration(cost.high)}), at most **{words.size(cost.n_bytes)}**",
+        help="About: with every epoch. The range begins where all runs stop as early as they may and ends where this "
+        "machine is busier than it was.",
     )
+    if wish.found is not None and (n := len(wish.found.added)):
+        st.caption(
+            f"{n} of them {'is' if n == 1 else 'are'} added because others need {'it' if n == 1 else 'them'}."
+        )
+    st.caption(f"Time {cost.basis}.")
     if there := _done_already(wish):
         many = "All" if there == len(wish.runs) else f"{there} of {len(wish.runs)}"
         st.caption(f"{many} done already: what is done is not done again, so it takes less.")
@@ -131,12 +142,15 @@ def _members(found: Expansion) -> None:
     """Draw the runs of a sweep by name, with what each waits for."""
     of: dict[str, list[Cell]] = {}  # a line a setting, not a seed
     for cell in found.cells:
-        of.setdefault(expand.key_of(cell.arm, cell.values, 0, seeds=False), []).append(cell)
+        of.setdefault(_setting(cell), []).append(cell)
+    named = {cell.key: key for key, cells in of.items() for cell in cells}
     lines = []
     for key, cells in list(of.items())[:SHOWN]:
-        after = words.listing(sorted({need.partition(" seed ")[0] for need in cells[0].needs.values()}))
+        after = words.listing(sorted({named[need] for need in cells[0].needs.values()}))
         seeds = f", {words.count(len(cells), 'seed')}" if len(cells) > 1 else ""
-        lines.append(f"- {key}{seeds}" + (f", after *{after}*" if after else ""))
+        waits = cells[0].added  # it may itself be no run that can be, where another waits too
+        added = f", added: *{named.get(waits, _seedless(waits))}* needs it" if waits else ""
+        lines.append(f"- {key}{seeds}{added}" + (f", after *{after}*" if after else ""))
     if len(of) > SHOWN:
         lines.append(f"- … and {words.count(len(of) - SHOWN, 'more', 'more')}")
     st.markdown("\n".join(lines))
@@ -147,6 +161,17 @@ def _members(found: Expansion) -> None:
     if found.invalid:
         with st.expander(f"{words.count(len(found.invalid), 'run')} cannot be and will be left out"):
             st.markdown("\n".join(f"- {key}: {why}" for key, why in list(found.invalid.items())[:SHOWN]))
+
+
+def _setting(cell: Cell) -> str:
+    """Return a run's name without its seed."""
+    if cell.added:  # it may be named after the one that waits for it
+        return _seedless(cell.key)
+    return expand.key_of(cell.arm, cell.values, 0, seeds=False)
+
+
+def _seedless(key: str) -> str:
+    return key.partition(" seed ")[0]
 
 
 def _draw_differences(changed: list[tuple[str, str, str]]) -> None:
