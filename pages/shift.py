@@ -58,10 +58,10 @@ def explains(study: choose.Study, run_id: str) -> None:
         base.empty(f"no site has both numbers for {label}.")
         return
     measure = f"Mean {found['y']} over labels" if label == sayings.MACRO else f"{found['y']} of {label}"
-    base.show(figures.relation(found["points"], study.home, study.colours(), measure), "re-and-performance",
-              data=found["points"],
-              caption=f"One point a site. Performance of run `{model}`; bars: 95 per cent over patients. p over all "
-              "orders of the sites.", alt=found["sentence"])  # fmt: skip
+    base.show(figures.relation(found["points"], study.home, study.colours(), measure, found["repeats"]),
+              "re-and-performance", data=found["points"],
+              caption=f"One point a site{'; hollow: not counted' * bool(found['repeats'])}. Performance of run `{model}`; "
+              "bars: 95 per cent over patients. p over all orders of the sites.", alt=found["sentence"])  # fmt: skip
 
 
 def rebuilt(study: choose.Study, run_id: str, sites: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 from cxrlab import spec as specs
 from cxrlab.choices import networks
 from cxrlab.errors import CxrlabError
-from cxrlab.ui import cached, forms, words
+from cxrlab.ui import cached, forms
 
 GROUPS = {"model": specs.ModelSpec, "view": specs.ViewSpec}
 PREPARED = "preprocess"
@@ -30,7 +30,7 @@ class Mend:
     """A button that makes a form fit: what it says, and what each widget is set to."""
 
     label: str
-    differs: str  # what it will change, for people
+    differs: tuple[str, ...]  # what it will change, for people
     state: dict[str, Any] = field(default_factory=dict)  # key of a widget → value
 
     def carry_out(self) -> None:
@@ -70,7 +70,7 @@ def mend(fields: dict[str, Any], key: str) -> Mend | None:
                 title if name == PREPARED else f"{title}: {_worded(name, now)} → **{_worded(name, was)}**"
             )
             state |= _widgets(known, name, was, key)
-    return Mend("Set these as in that run", words.listing(said), state) if said else None
+    return Mend("Set these as in that run", tuple(said), state) if said else None
 
 
 def _now(fields: dict[str, Any], group: str, name: str) -> Any:

@@ -79,7 +79,8 @@ def draw(wish: Wish, base: dict[str, Any] | None) -> None:
     if wish.problem:
         st.error(wish.problem, icon=":material/error:")
         if wish.mend is not None:
-            st.caption(f"What differs from that run: {wish.mend.differs}.")
+            st.caption("What differs from that run:")
+            st.markdown("\n".join(f"- {one}" for one in wish.mend.differs))
             st.button(wish.mend.label, on_click=wish.mend.carry_out, key="mend", icon=":material/build:")
         st.button("Start", type="primary", disabled=True, key="start", icon=":material/play_arrow:")
         return

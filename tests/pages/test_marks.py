@@ -6,6 +6,7 @@ import pytest
 from cxrlab import planted, spec
 from cxrlab.ui import launching
 from tests import fake_lab
+from tests.pages.charts import figure
 
 COPY = "lakeview-glare"
 MARK = "planted shift: glare, severity 3, of lakeview"
@@ -45,6 +46,34 @@ def test_the_mark_stands_before_it_is_trained_on(lab_with_copy, open_page, text_
 @pytest.mark.parametrize("page", ["home", "generalization", "shift", "runs"])
 def test_sites_as_they_came_have_no_mark(fake, open_page, text_of, page):
     assert "planted" not in text_of(open_page(page))
+
+
+def symbols_of_the_relation(app):
+    return {
+        trace["text"][0]: trace["marker"]["symbol"] for trace in figure(app, "re-and-performance")["data"]
+    }
+
+
+def test_a_copy_is_drawn_hollow_and_said_not_to_count_in_a_correlation_over_sites(
+    lab_with_copy, open_page, text_of
+):
+    app = open_page("shift")
+    said = text_of(app)
+    assert f"Drawn but not counted as sites of their own: {COPY}." in said and "hollow: not counted" in said
+    assert "with 3 the smallest p" in said
+    found = symbols_of_the_relation(app)
+    assert found.pop(COPY) == "circle-open"
+    assert found == {
+        f"{fake_lab.HOME} (home)": "diamond",
+        fake_lab.LAKEVIEW: "circle",
+        fake_lab.HILLCREST: "circle",
+    }
+
+
+def test_without_a_copy_every_point_counts(fake, open_page, text_of):
+    app = open_page("shift")
+    assert "not counted" not in text_of(app)
+    assert not [one for one in symbols_of_the_relation(app).values() if one.endswith("-open")]
 
 
 def test_a_site_that_was_scored_later_is_among_the_externals(lab_with_copy, open_page):

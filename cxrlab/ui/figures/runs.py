@@ -17,6 +17,7 @@ MOST = len(RUN_COLOURS)
 LEAST = 3  # runs from which lines side by side show more than a table
 AXES = 6  # fields; more is no figure
 LONGEST = 18  # letters of a value beside its axis
+START = 0.3  # of the width, where axes begin: their names stand before it, a site's on a phone too
 
 
 def curves(history: pd.DataFrame, value: str, title: str, names: dict[str, str]) -> go.Figure:
@@ -61,15 +62,20 @@ def parallel(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
     rank = table[numbers[0]].rank(pct=True).fillna(0) if numbers else pd.Series(1.0, table.index)
     figure = go.Figure()
     for y, name in enumerate(columns):
-        figure.add_hline(y=y, line={"color": base.CHANCE, "width": 1}, layer="below")
-        figure.add_annotation(x=0, y=y, text=name.rpartition(".")[2] if "AUROC" not in name else name, showarrow=False,
-                              xanchor="left", yshift=11, xshift=2, font={"size": 12})  # fmt: skip
+        figure.add_shape(
+            type="line", x0=START, x1=1, y0=y, y1=y, line={"color": base.CHANCE, "width": 1}, layer="below"
+        )
+        title = name.rpartition(".")[2] if name not in numbers else name.replace(" at ", " at<br>")
+        figure.add_annotation(
+            x=0, y=y, text=title, showarrow=False, xanchor="left", align="left", font={"size": 12}
+        )
         ends = [places[name].min(), places[name].max()]
         for x, text in dict(zip(places[name], table[name].map(_short), strict=True)).items():
             if pd.notna(x) and (name not in numbers or x in ends):
-                figure.add_annotation(
-                    x=x, y=y, text=text, showarrow=False, yshift=-11, font={"size": 11}, xanchor=_anchor(x)
-                )
+                anchor = _anchor(x)
+                aside = {"left": 6, "right": -6}.get(anchor, 0)  # not under the line that goes straight down
+                figure.add_annotation(x=x, y=y, text=text, showarrow=False, yshift=-11, xshift=aside, xanchor=anchor,
+                                      font={"size": 11})  # fmt: skip
     for k, row in table.iterrows():
         said = [_short(row[name]) for name in columns]
         figure.add_scatter(
@@ -89,7 +95,7 @@ def parallel(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
 
 
 def _anchor(x: float) -> str:
-    return "left" if x < 0.2 else "right" if x > 0.8 else "center"
+    return "left" if x < START + 0.1 else "right" if x > 0.8 else "center"
 
 
 def _places(column: pd.Series) -> pd.Series:
@@ -98,8 +104,7 @@ def _places(column: pd.Series) -> pd.Series:
     if values.isna().all() or (values.isna() & column.astype(bool) & column.notna()).any():
         values = pd.Series(pd.factorize(column.astype(str))[0], column.index, dtype=float)
     low, high = values.min(), values.max()
-    # The first quarter is the title's.
-    return 0.25 + 0.75 * (values - low) / (high - low) if high > low else values * 0 + 0.6
+    return START + (1 - START) * (values - low) / (high - low) if high > low else values * 0 + (1 + START) / 2
 
 
 def _short(value: object) -> str:

@@ -5,6 +5,8 @@ Out:   Plotly figures.
 Never: streamlit, files, arithmetic on results.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -122,7 +124,9 @@ def apart(table: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
     return figure
 
 
-def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: str) -> go.Figure:
+def relation(
+    points: pd.DataFrame, home: str, colours: dict[str, str], y_title: str, repeats: Sequence[str] = ()
+) -> go.Figure:
     """Draw one named point a site: reconstruction error against performance.
 
     Args:
@@ -130,6 +134,7 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
         home: name of the home site.
         colours: site → colour.
         y_title: name of the measure.
+        repeats: sites that do not count as sites of their own; hollow.
     """
     figure = go.Figure()
     known = points.dropna(subset=["re", "value"])
@@ -149,7 +154,7 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
         name = f"{row['site']} (home)" if row["site"] == home else row["site"]
         figure.add_scatter(
             x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition=side, error_y=error,
-            marker={"size": 13, "color": colour, "symbol": "diamond" if row["site"] == home else "circle"},
+            marker={"size": 13, "color": colour, "symbol": _symbol(row["site"], home, repeats), "line": {"width": 2}},
             customdata=[[row["site"]]], hovertemplate=f"{name}<br>median RE %{{x:.4f}}<br>{y_title} %{{y:.2f}}<extra></extra>",
         )  # fmt: skip
     xs = points["re"].dropna()
@@ -162,6 +167,10 @@ def relation(points: pd.DataFrame, home: str, colours: dict[str, str], y_title: 
     figure.update_xaxes(**axis(title="median reconstruction error of the site"))
     figure.update_yaxes(**axis(title=y_title))
     return figure
+
+
+def _symbol(site: str, home: str, repeats: Sequence[str]) -> str:
+    return ("diamond" if site == home else "circle") + "-open" * (site in repeats)
 
 
 def latents(
