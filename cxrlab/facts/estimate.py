@@ -162,8 +162,10 @@ def _basis(runs: Sequence[specs.TrainSpec], speeds: Speeds) -> str:
         return (
             "from a reference machine with two cores and no GPU; the first finished run here will correct it"
         )
-    known = {(spec.model.name, spec.task) for spec in runs}
-    others = sorted({name for name, task in known if (name, task) not in speeds.units})
+    # Runs of a head on latents are never measured: see `measured`.
+    asked = {(spec.model.name, spec.task) for spec in runs if spec.model.name != "latent_head"}
+    known = {name for name, _ in speeds.units}
+    others = sorted({name + " at this task" * (name in known) for name, task in asked - set(speeds.units)})
     more = f"; none of them is of {', '.join(others[:3])}{' …' * (len(others) > 3)}" if others else ""
     return f"from the speed of {n} finished {'run' if n == 1 else 'runs'} of this lab{more}"
 

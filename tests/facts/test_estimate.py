@@ -104,6 +104,8 @@ def test_a_runs_own_network_tells_more_than_another_and_the_range_says_so(tmp_pa
     third = spec.build({**dense.model_dump(), "model": {"name": "resnet18"}})
     unknown = estimate([third], {"a": 1000, "b": 0}, lab)
     assert "none of them is of resnet18" in unknown.basis and "none of them" not in own.basis
+    pretraining = dense.model_copy(update={"task": "moco"})
+    assert "none of them is of densenet121 at this task" in estimate([pretraining], {"a": 1000}, lab).basis
     assert own.high / own.seconds < unknown.high / unknown.seconds < bare.high / bare.seconds
     assert own.low < own.seconds < own.high
 

@@ -14,6 +14,7 @@ from cxrlab import files
 from cxrlab import spec as specs
 from cxrlab.jobs import process, state
 from tests import fake_lab
+from tests.pages.charts import figure
 
 
 def named(lab, start):
@@ -83,6 +84,23 @@ def test_several_runs_are_compared_by_what_differs(fake, open_page):
     assert "training.epochs" not in differs
     outcome = next(one.value for one in app.dataframe if f"AUROC at {fake_lab.HOME}" in one.value)
     assert outcome[f"AUROC at {fake_lab.HOME}"].str.contains(r"\[").all()
+
+
+def test_lines_side_by_side_run_through_no_name_and_no_value(own, open_page):
+    known = specs.read(own.run(named(own, "labels-")).spec)
+    for k, rate in enumerate((2e-3, 4e-3)):
+        training = known.training.model_copy(update={"learning_rate": rate})
+        made = known.model_copy(update={"training": training, "seed": k + 1})
+        fake_lab.end_run(fake_lab.begin_run(own, made, ago=10))
+    ids = [name for name in own.run_ids() if name.startswith("labels-")]
+    drawn = figure(open_page("runs", run=ids), "side-by-side")
+    axes = [shape["x0"] for shape in drawn["layout"]["shapes"]]
+    placed = {one["text"]: one for one in drawn["layout"]["annotations"]}
+    assert placed["learning_rate"]["xanchor"] == "right" and placed["learning_rate"]["x"] == axes[0] == min(
+        x for trace in drawn["data"] for x in trace["x"] if x is not None
+    )
+    ends = [one for one in placed.values() if one["x"] in (axes[0], 1) and "yshift" in one]
+    assert ends and all(one.get("xshift", 0) * (0.5 - one["x"]) > 0 for one in ends)  # towards the middle
 
 
 def test_removing_asks_first_and_removes(own, open_page, text_of):

@@ -67,7 +67,14 @@ def parallel(table: pd.DataFrame, names: dict[str, str]) -> go.Figure:
         )
         title = name.rpartition(".")[2] if name not in numbers else name.replace(" at ", " at<br>")
         figure.add_annotation(
-            x=0, y=y, text=title, showarrow=False, xanchor="left", align="left", font={"size": 12}
+            x=START,
+            y=y,
+            text=title,
+            showarrow=False,
+            xanchor="right",
+            align="right",
+            xshift=-10,
+            font={"size": 12},
         )
         ends = [places[name].min(), places[name].max()]
         for x, text in dict(zip(places[name], table[name].map(_short), strict=True)).items():

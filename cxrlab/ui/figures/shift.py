@@ -140,10 +140,11 @@ def relation(
     known = points.dropna(subset=["re", "value"])
     upper = known["value"] >= known["value"].median()
     far_right = known["re"] > known["re"].min() + 0.7 * (known["re"].max() - known["re"].min())
-    # Names stand away from their neighbours: above the upper half, left of those at the right edge.
+    # Names stand away from their neighbours: above the upper half, left of those at the right edge; a copy's, which is
+    # likely to lie beside its original, on the other side.
     beside = [
-        f"{'top' if u else 'bottom'} {'left' if r else 'right'}"
-        for u, r in zip(upper, far_right, strict=True)
+        f"{'top' if u != (site in repeats) else 'bottom'} {'left' if r else 'right'}"
+        for u, r, site in zip(upper, far_right, known["site"], strict=True)
     ]
     for row, side in zip(known.to_dict("records"), beside, strict=True):
         colour = colours[row["site"]]
@@ -154,7 +155,7 @@ def relation(
         name = f"{row['site']} (home)" if row["site"] == home else row["site"]
         figure.add_scatter(
             x=[row["re"]], y=[row["value"]], mode="markers+text", text=[name], textposition=side, error_y=error,
-            marker={"size": 13, "color": colour, "symbol": _symbol(row["site"], home, repeats), "line": {"width": 2}},
+            marker={"size": 13, "color": colour, "symbol": _symbol(row["site"], home, repeats), "line": {"width": 2, "color": colour}},
             customdata=[[row["site"]]], hovertemplate=f"{name}<br>median RE %{{x:.4f}}<br>{y_title} %{{y:.2f}}<extra></extra>",
         )  # fmt: skip
     xs = points["re"].dropna()
