@@ -77,13 +77,14 @@ def _pair(rule: str, ids: list[str], known: dict[str, str], figures) -> None:
     last = all(cached.run_spec(one).training.select == "last" for one in ids)
     kept = "the last epoch's weights are kept" if last else "the weights of the best epoch are kept"
     notes = {"loss": "on home's training rows; losses of different kinds are not to be compared", "val": kept}
+    alone = f" Of {known[ids[0]]}." if len(ids) == 1 < len(known) else ""  # one line has no legend
     for column, value, title in ((left, "loss", "training loss"), (right, "val", rule)):
         with column:
             base.show(
                 figures.curves(table, value, title, known),
                 f"curve-{value}-{rule.replace(' ', '-')}",
                 data=table.assign(name=table["run"].map(known)),
-                caption=f"{title[0].upper()}{title[1:]} at home by epoch; {notes[value]}.",
+                caption=f"{title[0].upper()}{title[1:]} at home by epoch; {notes[value]}.{alone}",
                 alt=f"{title} by epoch of {words.listing([known[one] for one in ids[: figures.MOST]])}",
             )
 

@@ -17,6 +17,7 @@ from cxrlab.ui.figures import base
 MOST = 40  # settings; more are a table's work
 CHANCE = 0.5
 WIDEST = 18  # letters of a line beside a row
+LINE, PADDING = 15, 12  # px of a row
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 
 
@@ -32,26 +33,28 @@ def settings(table: pd.DataFrame) -> go.Figure:
     is_said = any((table[name] == table[HOME]).any() for name in there)
     places = there if is_said else [HOME, *there]
     rows = table["said"].map(wrapped)
+    heights = rows.map(lambda row: PADDING + LINE * (row.count("<br>") + 1))
+    middles = heights.cumsum() - heights / 2  # rows as high as their names
     for k, name in enumerate(places[: len(words.SITE_COLOURS)]):
         colour = words.SITE_COLOURS[k]
         figure.add_scatter(
             x=table[name],
-            y=rows,
+            y=middles,
             name=name.removeprefix(AT),
             mode="markers",
             marker={"color": colour, "size": 9, "symbol": SYMBOLS[k]},
             error_x={"type": "data", "array": table[f"{name}{SD}"].fillna(0), "color": colour, "thickness": 1.5, "width": 3},
-            customdata=table[["seeds", f"{name}{SD}"]].to_numpy(),
-            hovertemplate=f"%{{y}}<br>{name}: %{{x:.3f}}, sd %{{customdata[1]:.3f}} over %{{customdata[0]}}<extra></extra>",
+            customdata=table[["seeds", f"{name}{SD}", "said"]].to_numpy(),
+            hovertemplate=f"%{{customdata[2]}}<br>{name}: %{{x:.3f}}, sd %{{customdata[1]:.3f}} over %{{customdata[0]}}<extra></extra>",
         )  # fmt: skip
     drawn = table[places].to_numpy(float)
     if (drawn < CHANCE + 0.02).any():  # the line says something only where points are near it
         figure.add_vline(x=CHANCE, line={"color": base.CHANCE, "width": 1, "dash": "dash"})
     figure.update_xaxes(title="AUROC, mean over labels", fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=True)
-    return base.style(
-        figure, height=120 + int(sum(12 + 15 * (row.count("<br>") + 1) for row in rows)), legend=True
+    figure.update_yaxes(
+        range=[heights.sum(), 0], tickvals=list(middles), ticktext=list(rows), fixedrange=True
     )
+    return base.style(figure, height=120 + int(heights.sum()), legend=True)
 
 
 def wrapped(said: str) -> str:
@@ -60,6 +63,6 @@ def wrapped(said: str) -> str:
     >>> wrapped("budget, shares coast:0.25+north:0.75")
     'budget, shares<br>coast:0.25+<br>north:0.75'
     """
-    return "<br>".join(textwrap.wrap(said.replace("+", "+ "), WIDEST, break_long_words=False)).replace(
-        "+ ", "+"
-    )
+    return "<br>".join(
+        textwrap.wrap(said.replace("+", "+ "), WIDEST, break_long_words=False, break_on_hyphens=False)
+    ).replace("+ ", "+")
