@@ -15,6 +15,7 @@ from cxrlab.sweeps import results
 from cxrlab.ui import cached, marks, standings, words
 from cxrlab.ui.figures import base
 
+GAP_WIDTH = 215  # px of "−.018 [−.051, .014] ? cannot say"
 OVER_SEEDS, BY_RUN = "Over seeds", "By run"
 
 
@@ -45,10 +46,14 @@ def draw(run_id: str) -> None:
     shown = by_run if how == BY_RUN else table.drop(columns="said", errors="ignore")
     shown = folded(shown)
     numbers = [name for name in sweep_table.numbers_of(shown) if pd.api.types.is_numeric_dtype(shown[name])]
+    columns = {name: st.column_config.NumberColumn(format="%.3f") for name in numbers if name in shown}
+    # The first rows may have no gap to measure a column's width by.
+    gaps = [name for name in shown if str(name).startswith(sweep_table.GAP) and name not in columns]
+    columns |= {name: st.column_config.TextColumn(width=GAP_WIDTH) for name in gaps}
     base.table(
         shown,
         f"sweep-{run_id}",
-        columns={name: st.column_config.NumberColumn(format="%.3f") for name in numbers if name in shown},
+        columns=columns,
         alt="Results of the sweep",
     )
     st.caption(
@@ -67,7 +72,7 @@ def folded(table: pd.DataFrame) -> pd.DataFrame:
         shown[name] = [
             f"{words.interval(gap, low, high, places=3)} {words.verdict(says)}"
             if words.is_known(gap)
-            else "–"
+            else None
             for gap, low, high, says in table[[name, *ends]].itertuples(index=False)
         ]
         shown = shown.drop(columns=ends)

@@ -211,7 +211,11 @@ def test_settings_of_different_homes_are_not_ranked(own, open_page, text_of):
         {"name": "there", "set": {"view.source": [fake_lab.LAKEVIEW], "view.external": [fake_lab.HOME]}},
     ]
     run_id = sweep_of(own, {"here": here, "there": other}, arms=arms)
-    said = text_of(open_page("runs", run=[run_id]))
+    app = open_page("runs", run=[run_id])
+    said = text_of(app)
+    table = next(one.value for one in app.dataframe if "arm" in one.value).set_index("arm")
+    gap = table[f"gap {fake_lab.LAKEVIEW}"]  # one of them was trained there
+    assert "[" in gap["here"] and gap.isna()["there"]
     assert (
         "trained at different homes" in said
         and "which setting is best" not in said
