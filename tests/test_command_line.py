@@ -148,14 +148,20 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_end_it(stub, monkeypatch,
     jobs.cancel(run)
 
 
-def waiting_in_the_foreground(lab, words):
+def waiting_in_the_foreground(lab, words, hears_hangups=True):
     """Start a verb that waits by the executor 'inline'; return its process and the run, once that is at work."""
     before = set(lab.run_ids())
+
+    def as_a_terminal_starts_it():  # whoever runs the tests may have ignored some: nohup, a shell's background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL if hears_hangups else signal.SIG_IGN)
+
     started = subprocess.Popen(
         [*COMMAND, *words, "--executor", "inline"],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # one thread here
+        preexec_fn=as_a_terminal_starts_it,  # noqa: PLW1509  # one thread here
     )
     until = time.monotonic() + 30
     while not set(lab.run_ids()) - before and time.monotonic() < until:
@@ -217,11 +223,7 @@ def test_a_signal_that_was_to_be_ignored_ends_nothing(stub, monkeypatch, tmp_pat
     monkeypatch.setenv("CXRLAB_STUB_STEPS", "30")
     path = tmp_path / "spec.json"
     path.write_text(specs.dumps(train_spec()))
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        waiting, run = waiting_in_the_foreground(stub, ["run", str(path)])
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    waiting, run = waiting_in_the_foreground(stub, ["run", str(path)], hears_hangups=False)
     waiting.send_signal(signal.SIGHUP)
     _, said = waiting.communicate(timeout=30)
     assert "was ended" not in said

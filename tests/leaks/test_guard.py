@@ -110,12 +110,12 @@ def test_two_parts_of_one_dataset_are_strangers_until_they_share_patients(lab, p
         guard.check(lab, ["home"], ["there"])
 
 
-def test_two_halves_of_a_folder_with_their_own_patients_are_not_refused(lab, tmp_path, pictures):
+def test_two_parts_of_a_folder_with_their_own_patients_are_not_refused(lab, tmp_path, pictures):
     import cv2
 
     from cxrlab import ingest
 
-    for half, rows in (("home", range(20)), ("there", range(20, 40))):
+    for half, rows in (("home", range(30)), ("there", range(30, N))):
         folder = tmp_path / half
         folder.mkdir()
         lines = ["image,patient,Pneumonia"]

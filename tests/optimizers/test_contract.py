@@ -284,11 +284,11 @@ def test_a_state_with_a_lost_tensor_is_refused():
 def test_wrong_options_end_in_one_sentence():
     net = problems.smooth()
     cases = [
-        ("adamw", {"beta1": 1.0}, r"'adamw': beta1: .*less than 1 \(found 1.0\)"),
+        ("adamw", {"beta1": 1.0}, "'adamw': beta1: found 1.0; expected less than 1"),
         ("lion", {"betas": (0.9, 0.99)}, "'lion': no option named 'betas', known: beta1, beta2"),
         ("gsam", {"rho": 0.01, "rho_min": 0.02}, r"rho_min is 0.02, above rho \(0.01\)"),
-        ("wsam", {"gamma": 1.0}, "gamma: .*less than or equal to 0.99"),
-        ("soap", {"every": 0}, "every: .*greater than or equal to 1"),
+        ("wsam", {"gamma": 1.0}, "'wsam': gamma: found 1.0; expected at most 0.99"),
+        ("soap", {"every": 0}, "'soap': every: found 0; expected at least 1"),
         ("sam", CHOICES["adamw"].read(), "was given AdamOptions; expected SamOptions"),
     ]
     for name, options, text in cases:
