@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from cxrlab import spec, store
-from cxrlab.bench.base import Line
+from cxrlab.bench.base import Line, side
 from cxrlab.learning import devices, loop
 from cxrlab.learning import state as training
 from cxrlab.paths import Lab
@@ -31,7 +31,13 @@ BAR = 0.97
 
 def run() -> list[Line]:
     """Return the one comparison. The sides alternate step by step, so that a busy machine slows both alike."""
-    with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
+    with side(as_job=True) as process:
+        return [process.submit(compare).result()]
+
+
+def compare() -> Line:
+    """Return the comparison, made in this process."""
+    with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder))
         write_noise(lab)
         wanted = spec.build(
@@ -56,18 +62,16 @@ def run() -> list[Line]:
                 if turn >= WARM_UP:
                     took[side].append(seconds)
     ours, peer = (BATCH / statistics.median(took[side]) for side in ("ours", "peer"))
-    return [
-        Line(
-            name="train",
-            what=f"DenseNet-121, {IMAGE_PX} px, batch {BATCH}, {going.precision} on {device.type}, augmented",
-            ours=ours,
-            peer=peer,
-            unit="images/s",
-            ratio=ours / peer,
-            bar=BAR,
-            note="peer: the same step fed one constant batch",
-        )
-    ]
+    return Line(
+        name="train",
+        what=f"DenseNet-121, {IMAGE_PX} px, batch {BATCH}, {going.precision} on {device.type}, augmented",
+        ours=ours,
+        peer=peer,
+        unit="images/s",
+        ratio=ours / peer,
+        bar=BAR,
+        note="peer: the same step fed one constant batch",
+    )
 
 
 def epoch(going: training.Training):  # noqa: ANN201  # the steps of one epoch, then ready for the next

@@ -15,6 +15,7 @@ import traceback
 from dataclasses import replace
 from types import FrameType
 
+from cxrlab import allocator
 from cxrlab import spec as specs
 from cxrlab.errors import CxrlabError
 from cxrlab.jobs import process, slots, state
@@ -29,6 +30,7 @@ class Stopped(BaseException):
 def main(run_id: str) -> int:
     """Carry the run out in this process; return its exit status."""
     run = Lab.here().run(run_id)
+    allocator.keep_freed()
     signal.signal(signal.SIGTERM, _stop)
     try:
         if not _claim(run):

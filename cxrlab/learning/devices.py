@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from cxrlab import allocator
 from cxrlab.errors import BadInput
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -73,7 +74,8 @@ def is_uncompiled(error: Exception) -> bool:
 
 
 def release(device: torch.device) -> None:
-    """Give back what the allocator holds for later."""
+    """Give back what the allocators hold for later: the device's, and this process's."""
+    allocator.give_back()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 

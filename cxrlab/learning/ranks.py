@@ -25,7 +25,7 @@ import torch
 import torch.distributed as dist
 
 import cxrlab
-from cxrlab import errors, spec
+from cxrlab import allocator, errors, spec
 from cxrlab.errors import BadRun
 from cxrlab.learning import parallel
 from cxrlab.paths import Lab, RunPaths
@@ -134,6 +134,7 @@ def _words(rank: int) -> str:
 def main() -> int:
     """Be one process of a training, as told on standard input; return the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job hears it and ends us
+    allocator.keep_freed()
     told = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_leave_with_the_job, daemon=True).start()
     from cxrlab import train  # which imports this file
