@@ -151,7 +151,7 @@ def _measure_efficiency(going: Training) -> dict[str, object]:
         "parameters": count_parameters(going.net),
         "forward_flops": count_forward_flops(going.plan),
         "flops_are": "2 × multiply-adds of one image's forward pass",
-        "device": _device_name(going.device),
+        "device": devices.name_of(going.device),
         "training_precision": going.precision,
         "peak_memory_bytes": peak_memory_bytes(going.device),
         "peak_memory_is": "GPU tensors"
@@ -170,9 +170,3 @@ def _measure_efficiency(going: Training) -> dict[str, object]:
         "history": going.history,
         "notes": going.notes,
     }
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"

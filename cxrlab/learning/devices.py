@@ -43,6 +43,14 @@ def pick(name: str = "auto") -> torch.device:
     raise BadInput(f"no device {name!r} on this machine; use 'auto' or 'cpu'.")
 
 
+def name_of(device: torch.device) -> str:
+    """Return what people call the device: a GPU's name, or "CPU" with the threads that compute."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    n = torch.get_num_threads()
+    return f"CPU, {n} thread{'s' if n > 1 else ''}"
+
+
 def training_precision(device: torch.device) -> str:
     """Return the precision that training uses: bf16 where the hardware multiplies it, else fp32.
 

@@ -94,15 +94,22 @@ def home_of(run) -> str:
 
 
 def homes(runs: dict[str, object]) -> dict[str, list[str]]:
-    """Return home → its run ids; homes with scored findings first, then those with any scores; the unknown after its equals."""
+    """Return home → its run ids.
+
+    First homes whose findings were scored elsewhere too, then those with scored findings, then those with any scores;
+    the unknown after its equals.
+    """
     of: dict[str, list[str]] = {}
     for run_id, run in runs.items():
         of.setdefault(home_of(run), []).append(run_id)
 
-    def rank(home: str) -> tuple[bool, bool, bool]:
+    def rank(home: str) -> tuple[bool, bool, bool, bool]:
         scored = [run_id for run_id in of[home] if is_scored(run_id, home)]
-        findings = any(task_of(runs[run_id]) == "labels" for run_id in scored)
-        return (not findings, not scored, home == UNKNOWN)
+        findings = [run_id for run_id in scored if task_of(runs[run_id]) == "labels"]
+        travelled = home != UNKNOWN and any(
+            set(cached.scored_sites(run_id)) - set(studies.homes_of(runs[run_id])) for run_id in findings
+        )
+        return (not travelled, not findings, not scored, home == UNKNOWN)
 
     return {home: of[home] for home in sorted(of, key=rank)}
 

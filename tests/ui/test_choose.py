@@ -9,19 +9,20 @@ from cxrlab.ui import choose
 from tests import fake_lab
 
 
-def test_homes_with_scored_findings_come_first(lab):
-    def write(task, network, home, scored):
+def test_homes_with_findings_scored_elsewhere_come_first(lab):
+    def write(task, network, home, *scored):
         view = spec.ViewSpec(source=(home,), external=("x",))
         made = spec.TrainSpec(task=task, view=view, model=spec.ModelSpec(name=network))
         run = lab.run(made.run_id)
         files.write_json(run.spec, made.model_dump(mode="json"))
-        if scored:
-            files.write_text(run.predictions(home), "scores")
+        for site in scored:
+            files.write_text(run.predictions(site), "scores")
 
-    write("labels", "small_cnn", "unscored", False)
-    write("autoencoder", "autoencoder", "encoder-only", True)
-    write("labels", "small_cnn", "full", True)
-    assert list(choose.homes(choose.train_runs())) == ["full", "encoder-only", "unscored"]
+    write("labels", "small_cnn", "abroad", "abroad", "x")
+    write("labels", "small_cnn", "unscored")
+    write("autoencoder", "autoencoder", "encoder-only", "encoder-only", "x")
+    write("labels", "small_cnn", "at-home", "at-home")
+    assert list(choose.homes(choose.train_runs())) == ["abroad", "at-home", "encoder-only", "unscored"]
 
 
 def test_a_damaged_spec_closes_no_other_run(lab):

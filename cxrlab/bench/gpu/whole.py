@@ -60,7 +60,7 @@ def measure(
     """
     place = devices.pick(device)
     on_gpu = place.type == "cuda"
-    name = torch.cuda.get_device_name(place) if on_gpu else f"CPU, {torch.get_num_threads()} threads"
+    name = devices.name_of(place)
     found = Found(name, torch.cuda.device_count() if on_gpu else 0, torch.__version__, timm.__version__)
     with ground.lab() as here:
         if "check" in parts:
