@@ -7,6 +7,7 @@ Never: code from a file (torch reads with weights_only), networks; which names a
 
 import hashlib
 import json
+import re
 import struct
 import zipfile
 from dataclasses import dataclass
@@ -95,10 +96,15 @@ def _read_torch(path: Path) -> Any:
         # Not ours, so checkpoint.read cannot open it; weights_only runs nothing that the file says.
         return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
     except DAMAGED as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        said = str(error).strip()
+        code = re.search(r"GLOBAL (\S+)", said)  # torch's remedy, to trust the file, is none of ours
+        if code:
+            what = f"holds more than tensors: the Python object {code[1]}, which is not run here"
+        else:
+            reason = said.splitlines()[0][:200] if said else type(error).__name__
+            what = f"holds more than tensors or is damaged ({reason})"
         raise BadInput(
-            f"{path} holds more than tensors or is damaged ({reason}); write the network alone: "
-            "torch.save(network.state_dict(), path)."
+            f"{path} {what}; write the network alone: torch.save(network.state_dict(), path)."
         ) from error
 
 
