@@ -14,12 +14,16 @@ import torch
 from torch import nn
 
 from cxrlab.errors import BadInput
+from cxrlab.models import torchvision_names
 
 # Torchvision's first DenseNets named their layers norm.1; it renamed them to norm1, timm with it.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 # What trainings put in front of every name.
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.", "net.", "network.", "encoder.")
 _COUNTERS = "num_batches_tracked"  # BatchNorm's; nothing that we use depends on it
+# Where heads lie, by the names that timm and torchvision give them; all else beside a backbone's tensors may be more of it.
+HEADS = ("head", "heads", "classifier", "fc", "last_linear")
+_TOKENS = ("cls_token", "dist_token", "reg_token")  # a transformer's own; a mask_token is its training's
 Kernel = Literal["sum", "mean"]
 
 
@@ -83,9 +87,12 @@ def meet(
         remedy: what a person is told to do where it does not fit.
 
     Raises:
-        BadInput: a tensor of the backbone is missing, has another shape, or is not finite; several networks fit.
+        BadInput: a tensor of the backbone is missing, has another shape, or is not finite; several networks fit; it is of
+            a larger network, or of one that computes otherwise.
     """
     own = backbone.state_dict()
+    n_given = len(given)
+    given, family = torchvision_names.translated(backbone, given)
     named, outside = _named(backbone, own, given, source, kernel)
     fits = _fitting(own, named)
     if any(not name.endswith(_COUNTERS) for name in own.keys() - fits.keys()):
@@ -93,16 +100,55 @@ def meet(
         if len(better := _fitting(own, converted)) > len(fits):
             named, outside, fits = converted, {}, better
     missing = [name for name in own if name not in fits and not name.endswith(_COUNTERS)]
-    counts = Counts(len(fits), len(missing), max(0, len(given) - len(fits)))
+    counts = Counts(len(fits), len(missing), max(0, n_given - len(fits)))
     if missing:
+        if family:
+            hint = f", {family.hint}" if family.hint else ""
+            remedy = f"The file has the keys of torchvision's {family.title}{hint}. {remedy}"
         raise BadInput(
             f"{source} holds {counts.loaded} of the {len(own)} tensors of the backbone ({counts.missing} missing, the "
             f"first is {missing[0]!r}; {counts.unexpected} unexpected); expected all of them. {remedy}"
         )
+    beside = {name: value for name, value in named.items() if name not in fits}
+    if more := _more(fits, beside):
+        raise BadInput(
+            f"{source} holds {len(more)} layer{'s' * (len(more) > 1)} more than the network has ({_some(more)}): it is of a larger "
+            f"one. {remedy}"
+        )
+    if family:
+        torchvision_names.check_same(backbone, family, given, source)
     sick = next((name for name, value in fits.items() if not bool(torch.isfinite(value).all())), "")
     if sick:
         raise BadInput(f"{source}: {sick!r} holds numbers that are not finite; use another file.")
-    return Met(fits, {name: value for name, value in named.items() if name not in fits}, outside, counts)
+    return Met(fits, beside, outside, counts)
+
+
+def _more(fits: dict[str, torch.Tensor], beside: dict[str, torch.Tensor]) -> list[str]:
+    """Return the names of what is left of a file and is more of the network itself.
+
+    ResNet-101 has every tensor of ResNet-50, by name and shape, and would load whole into it: cut short in the middle, it
+    says nothing that it was trained to. What a training adds lies beside the network's own parts: heads, projections,
+    decoders, losses, whatever they are called. So a layer is more of the network that lies inside one of its parts
+    (layer3.22. where there is layer3.; DenseNet's features.), or in one that counts on (block13. after block12.).
+    """
+    tops = {name.partition(".")[0] for name in fits if "." in name} - set(HEADS)
+    stages = {name.partition(".")[0] for name in fits if name.count(".") > 1} - set(HEADS)
+    counted = {_uncounted(stage) for stage in stages if stage != _uncounted(stage)}
+    more = []
+    for name in beside:
+        top = name.partition(".")[0]
+        is_stage = name.count(".") > 1 and top != _uncounted(top) and _uncounted(top) in counted
+        if name in _TOKENS or (name.endswith(".weight") and (top in tops or is_stage)):
+            more.append(name)
+    return more
+
+
+def _uncounted(name: str) -> str:
+    return name.rstrip("0123456789")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _fitting(own: dict[str, torch.Tensor], given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -180,6 +226,10 @@ def _converted(
     backbone: nn.Module, given: dict[str, torch.Tensor], kernel: Kernel
 ) -> dict[str, torch.Tensor]:
     """Return `given` as timm reads it: its authors' names, position embeddings resampled to this image side."""
+    patch = "patch_embed.proj.weight"
+    mine, theirs = backbone.state_dict().get(patch), given.get(patch)
+    if mine is not None and theirs is not None and theirs.ndim == 4 and theirs.shape[2:] != mine.shape[2:]:
+        return {}  # timm would resample the patches' kernel as well: ViT-B/32 is no ViT-B/16
     convert = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return {}

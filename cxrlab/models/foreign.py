@@ -22,8 +22,6 @@ Colours = Literal["auto", "keep", "sum", "average"]
 # Of ImageNet, which nearly every network for three colours was trained with. Source: torchvision.models, timm.data.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 REMEDY = "Name the network that the file is of with --network; timm:NAME is any of timm's."
-# Where heads lie, by the names that timm and torchvision give them; all else beside a backbone's tensors is more of it.
-HEADS = ("head", "classifier", "fc", "last_linear")
 ALIKE = 1e-3  # of the largest answer: what rounding leaves between two ways to add up the same network
 LOSSES = ("criterion", "loss", "loss_fn", "loss_function")  # what Lightning modules save beside their network
 
@@ -158,12 +156,6 @@ def _check_as_timm(model: ModelSpec, net: nn.Module, met: adapt.Met, head: _Head
 
 def _head(met: adapt.Met, features: int, source: str, wish: Wish) -> _Head:
     """Find the one linear layer behind the backbone among what is left of the file."""
-    tops = {name.partition(".")[0] for name in met.fits} - set(HEADS)
-    more = [name for name in met.beside if name.endswith(".weight") and name.partition(".")[0] in tops]
-    if more:
-        raise BadInput(
-            f"{source} holds {len(more)} layers more than the network has ({_some(more)}): it is of a larger one. {REMEDY}"
-        )
     left = {**met.outside, **met.beside}
     layers = [
         name

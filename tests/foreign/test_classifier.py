@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 
 from cxrlab import checkpoint, files, predictions, score, spec, store, train
 from cxrlab.__main__ import main
@@ -95,6 +96,28 @@ def test_it_says_of_every_image_what_it_said_there(sites, weights, taught):
     assert auroc(truth[:, 1], there.logit()[:, 1]) > 0.95  # planted
     assert 0.3 < auroc(truth[:, 0], there.logit()[:, 0]) < 0.7  # a coin: nothing in the picture shows it
     assert not run.thresholds.exists() and not run.maps("away").exists()  # without a home
+
+
+def test_a_network_that_torchvision_names_otherwise_scores_as_it_did_there(sites, tmp_path):
+    torch.manual_seed(0)
+    net = torchvision.models.mobilenet_v3_small(num_classes=len(NAMES))
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        net.classifier[3].weight.normal_(0, 0.02)
+        # Statistics of its own, in which torchvision's eps shows.
+        net.train()(colours(planted.images(64, seed=78)[0]))
+    torch.save(net.eval().state_dict(), tmp_path / "mobile.pth")
+    run = brought(
+        sites, tmp_path / "mobile.pth", SAID, "away", network="timm:mobilenetv3_small_100", name="mobile"
+    )
+    there = predictions.read(run.predictions("away"))
+    with torch.no_grad():
+        then = net(colours(store.read(sites.store("away")).images(np.arange(90))))[:, [0, 2]].numpy()
+    assert then.std(axis=0).min() > 0.01
+    np.testing.assert_allclose(there.logit(), then, atol=1e-4)
+    assert spec.read(run.spec).file.loaded == len(net.state_dict())
 
 
 def test_where_nothing_is_to_be_seen_it_is_at_chance(sites, weights):

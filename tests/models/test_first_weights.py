@@ -137,6 +137,58 @@ def test_weights_of_another_network_are_refused(tmp_path):
             load(name, tmp_path / "w.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("name", "larger", "first"),
+    [
+        ("resnet50", "resnet101", "layer3.6.conv1.weight"),
+        ("resnet18", "resnet34", "layer1.2.conv1.weight"),
+        ("timm:convnext_tiny", "convnext_small", "stages.2.blocks.9.conv_dw.weight"),
+        ("resnet50", "seresnet50", "layer1.0.se.fc1.weight"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "module.", "backbone."])
+def test_a_larger_network_is_not_cut_short(tmp_path, name, larger, first, prefix):
+    """It has every tensor of the smaller one, by name and shape."""
+    with torch.device("meta"):
+        theirs = timm.create_model(larger).state_dict()
+    torch.save({prefix + key: torch.zeros(t.shape) for key, t in theirs.items()}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=rf"{first}.*it is of a larger one.*Use weights of the same network"):
+        load(name, tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("resnet18", "layer5.0.conv1.weight"),  # a stage more
+        ("densenet121", "features.denseblock5.denselayer1.conv1.weight"),
+        ("vit_b16", "blocks.12.attn.qkv.weight"),
+        ("vit_b16", "dist_token"),  # DeiT's, distilled: it answers from two tokens
+        ("xception", "block13.rep.1.conv1.weight"),
+    ],
+)
+def test_one_layer_more_inside_the_backbone_is_one_too_many(tmp_path, name, key):
+    tensors = {f"net.{k}": v for k, v in colour_net(name).state_dict().items()}
+    torch.save(tensors | {f"net.{key}": torch.ones(1, 1, 768)}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=rf"holds 1 layer more than the network has \({key}\)"):
+        load(name, tmp_path / "w.pth", 224 if name == "vit_b16" else 32)
+
+
+def test_what_trainings_add_beside_the_backbone_is_no_larger_network(tmp_path):
+    """Heads of any name and depth, projections, decoders, losses, counters: everything but the stages' own layers."""
+    beside = [
+        "fc.0.weight", "fc.2.weight", "head.weight", "heads.0.1.weight", "classifier.1.weight", "last_linear.weight",
+        "readout.weight", "projector.0.weight", "predictor.3.weight", "decoder.blocks.0.conv1.weight", "attention.0.weight",
+        "fc2.0.weight", "bn2.weight", "layer_norm.0.weight", "queue", "mask_token", "criterion.weight", "ema.decay",
+        "fpn.layer_blocks.0.0.weight",
+    ]  # fmt: skip
+    for prefix in ("", "module.", "module.encoder_q."):
+        tensors = {prefix + k: v for k, v in colour_net("resnet18").state_dict().items()}
+        more = {prefix + key: torch.ones(3, 3) for key in beside if key != "fc.weight"}
+        torch.save(tensors | more | {"queue_ptr": torch.zeros(1)}, tmp_path / "w.pth")
+        _, loaded = load("resnet18", tmp_path / "w.pth")
+        assert (loaded.missing, loaded.unexpected) == (0, 2 + len(more) + 1)
+
+
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     resnet_file(tmp_path / "w.safetensors", **{"bn1.weight": torch.full((64,), torch.nan)})
     with pytest.raises(BadInput, match=r"'bn1\.weight' holds numbers that are not finite"):

@@ -140,7 +140,7 @@ def test_a_head_beside_the_backbone_is_found_by_its_shape(theirs):
         ("resnet18", lambda d: {**d, "fc.weight": torch.zeros(K, 100)}, r"head of theirs.pth has 1 layers \(fc.weight \(3, 100\)"),
         ("resnet18", lambda d: {**d, "fc.2.weight": torch.zeros(K, K)}, "has 2 layers"),
         ("resnet18", lambda d: {**d, "fc.bias": torch.full((K,), float("nan"))}, "not finite"),
-        ("resnet18", lambda d: {**d, "layer3.2.conv1.weight": torch.zeros(256, 256, 3, 3)}, "1 layers more than the network has"),
+        ("resnet18", lambda d: {**d, "layer3.2.conv1.weight": torch.zeros(256, 256, 3, 3)}, "1 layer more than the network has"),
     ],
 )  # fmt: skip
 def test_what_is_not_whole_is_refused_in_a_sentence(theirs, name, change, sentence):
