@@ -23,6 +23,15 @@ from cxrlab.spec.parts import (
 from cxrlab.spec.text import digest
 
 
+def _settled_model(model: ModelSpec) -> ModelSpec:
+    from cxrlab.choices import fitting  # each choice's options are a group of fields, as this file's
+
+    try:
+        return fitting.settled_model(model)
+    except CxrlabError as error:
+        raise ValueError(str(error)) from error
+
+
 class TrainSpec(Frozen):
     """Train at home, freeze, score everywhere. Two equal specs are the same run."""
 
@@ -64,15 +73,7 @@ class TrainSpec(Frozen):
         except CxrlabError as error:
             raise ValueError(str(error)) from error
 
-    @field_validator("model")
-    @classmethod
-    def _network_is_known(cls, model: ModelSpec) -> ModelSpec:
-        from cxrlab.choices import fitting
-
-        try:
-            return fitting.settled_model(model)
-        except CxrlabError as error:
-            raise ValueError(str(error)) from error
+    _network_is_known = field_validator("model")(_settled_model)
 
     @model_validator(mode="after")
     def _task_fits_model(self) -> Self:
@@ -226,15 +227,7 @@ class BroughtSpec(Frozen):
     # Sites that it is known to have seen → their stores' digests.
     data: dict[str, str] = Field(default_factory=dict, title="Store digests", json_schema_extra=ADVANCED)
 
-    @field_validator("model")
-    @classmethod
-    def _network_is_known(cls, model: ModelSpec) -> ModelSpec:
-        from cxrlab.choices import fitting
-
-        try:
-            return fitting.settled_model(model)
-        except CxrlabError as error:
-            raise ValueError(str(error)) from error
+    _network_is_known = field_validator("model")(_settled_model)
 
     @property
     def run_id(self) -> str:

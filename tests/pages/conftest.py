@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxrlab import jobs
 from cxrlab.paths import Lab
+from cxrlab.sweeps import shelf
 from tests import fake_lab
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +80,20 @@ def open_page():
         return app
 
     return opened
+
+
+@pytest.fixture
+def submitted(monkeypatch):
+    """Specs that were submitted, sweeps too; no process is started."""
+    asked = []
+
+    def submit(lab, spec, executor="local"):
+        asked.append(spec)
+        return lab.run_ids()[0]
+
+    monkeypatch.setattr(jobs, "submit", submit)
+    monkeypatch.setattr(shelf, "submit", submit)
+    return asked
 
 
 @pytest.fixture

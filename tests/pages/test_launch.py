@@ -4,23 +4,9 @@ import json
 
 import pytest
 
-from cxrlab import jobs
-from cxrlab.sweeps import presets, shelf
+from cxrlab.sweeps import presets
 from cxrlab.ui import launching
 from tests import fake_lab
-
-
-@pytest.fixture
-def submitted(monkeypatch):
-    """Specs that were submitted; no process is started."""
-    asked = []
-
-    def submit(lab, spec, executor="local"):
-        asked.append(spec)
-        return lab.run_ids()[0]
-
-    monkeypatch.setattr(jobs, "submit", submit)
-    return asked
 
 
 def key(name, preset="labels-quick"):
@@ -147,20 +133,7 @@ def test_a_choice_that_is_hardly_meant_is_a_warning_and_can_start(fake, open_pag
     assert not app.button(key="start").disabled
 
 
-@pytest.fixture
-def sweeps(monkeypatch):
-    """Sweeps that were submitted; no process is started."""
-    asked = []
-
-    def submit(lab, sweep, executor="local"):
-        asked.append(sweep)
-        return lab.run_ids()[0]
-
-    monkeypatch.setattr(shelf, "submit", submit)
-    return asked
-
-
-def test_a_sweep_is_submitted_with_the_values_that_were_typed(fake, open_page, sweeps, text_of):
+def test_a_sweep_is_submitted_with_the_values_that_were_typed(fake, open_page, submitted, text_of):
     app = open_page("launch", what=launching.SWEEP)
     app.text_input(key="sweep-of-training.learning_rate").set_value("1e-4, 1e-3")
     app.text_input(key="sweep-seeds").set_value("0..2").run()
@@ -168,11 +141,11 @@ def test_a_sweep_is_submitted_with_the_values_that_were_typed(fake, open_page, s
     assert "6 runs" in said and "3 seeds" in said and "MB" in said
     app.button(key="start").click().run()
     assert not app.exception
-    assert sweeps[0].axes == {"training.learning_rate": (1e-4, 1e-3)}
-    assert sweeps[0].seeds == (0, 1, 2)
+    assert submitted[0].axes == {"training.learning_rate": (1e-4, 1e-3)}
+    assert submitted[0].seeds == (0, 1, 2)
 
 
-def test_a_plug_in_can_be_varied_and_what_cannot_be_is_said(fake, open_page, sweeps):
+def test_a_plug_in_can_be_varied_and_what_cannot_be_is_said(fake, open_page, submitted):
     app = open_page("launch", what=launching.SWEEP)
     app.multiselect(key="sweep-fields").set_value(["training.optimizer", "training.precision"]).run()
     app.multiselect(key="sweep-of-training.optimizer").set_value(["adamw", "sam"])
@@ -182,7 +155,7 @@ def test_a_plug_in_can_be_varied_and_what_cannot_be_is_said(fake, open_page, swe
     assert not app.error
     assert len(app.expander) > 0
     app.button(key="start").click().run()
-    assert sweeps[0].skip_invalid
+    assert submitted[0].skip_invalid
 
 
 def test_values_that_cannot_be_read_are_one_sentence(fake, open_page):
@@ -191,14 +164,14 @@ def test_values_that_cannot_be_read_are_one_sentence(fake, open_page):
     assert "Learning rate: 'fast' is no number or range" in app.error[0].value
 
 
-def test_a_question_is_chosen_by_its_card_and_submitted_in_miniature(fake, open_page, sweeps, text_of):
+def test_a_question_is_chosen_by_its_card_and_submitted_in_miniature(fake, open_page, submitted, text_of):
     app = open_page("launch", what=launching.QUESTION)
     app.button(key="choose-losses").click().run()
     assert not app.error, app.error[0].value
     assert any("sweep --preset losses --home" in one.value and "--mini" in one.value for one in app.code)
     app.button(key="start").click().run()
-    assert sweeps[0].name == "losses-mini"
-    assert [arm.name for arm in sweeps[0].arms] == ["bce", "focal", "auc-margin"]
+    assert submitted[0].name == "losses-mini"
+    assert [arm.name for arm in submitted[0].arms] == ["bce", "focal", "auc-margin"]
 
 
 def test_every_question_has_a_card_with_what_it_costs(fake, open_page, text_of):

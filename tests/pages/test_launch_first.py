@@ -4,30 +4,15 @@ import pytest
 import timm
 import torch
 
-from cxrlab import files, jobs, spec
+from cxrlab import files, spec
 from cxrlab.foreign import classifier
 from cxrlab.foreign.classifier import Said
 from cxrlab.jobs import stages, state
 from cxrlab.progress import Progress
-from cxrlab.sweeps import shelf
 from cxrlab.ui import launching
 from tests import fake_lab
 
 LABELS = "form-labels-quick"
-
-
-@pytest.fixture
-def submitted(monkeypatch):
-    """What was asked for; no process is started."""
-    asked = []
-
-    def submit(lab, made, executor="local"):
-        asked.append(made)
-        return lab.run_ids()[0]
-
-    monkeypatch.setattr(jobs, "submit", submit)
-    monkeypatch.setattr(shelf, "submit", submit)
-    return asked
 
 
 def started_from_a_pretraining(open_page):

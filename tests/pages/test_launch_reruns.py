@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from cxrlab import files, jobs, planted, spec
-from cxrlab.sweeps import shelf
+from cxrlab import files, planted, spec
 from cxrlab.ui import launching
 from tests import fake_lab
 
@@ -36,20 +35,6 @@ def key(name, preset="labels-quick"):
 
 def named(lab, start):
     return next(name for name in lab.run_ids() if name.startswith(start))
-
-
-@pytest.fixture
-def submitted(monkeypatch):
-    """What was asked for, single runs and sweeps; no process is started."""
-    asked = []
-
-    def submit(lab, made, executor="local"):
-        asked.append(made)
-        return lab.run_ids()[0]
-
-    monkeypatch.setattr(jobs, "submit", submit)
-    monkeypatch.setattr(shelf, "submit", submit)
-    return asked
 
 
 @pytest.fixture
