@@ -114,6 +114,10 @@ def test_photos_go_on_from_digital_and_from_a_pretraining(hospitals, capsys, tmp
         ("hierarchical-vs-flat", ["flat", "hierarchical"]),
         ("adult-to-child", ["autoencoder", "densenet", "on-latents"]),
         ("grey-64", None),
+        ("chexpert-external", None),
+        ("losses", ["bce", "focal", "auc-margin"]),
+        ("optimizers", ["adamw", "lion", "sam"]),
+        ("preprocessing", ["plain", "clahe", "zscore"]),
     ],
 )
 def test_a_preset_is_trained_in_miniature(hospitals, capsys, name, arms):
