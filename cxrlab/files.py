@@ -125,6 +125,19 @@ def digest_of(*parts: bytes | str) -> str:
     return sha.hexdigest()
 
 
+def size_in_words(n_bytes: float) -> str:
+    """Return an amount of disk or memory for people.
+
+    >>> size_in_words(1500), size_in_words(2.5e9)
+    ('1.5 kB', '2.5 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" or n_bytes >= 100 else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
 def check_name(name: str, what: str) -> None:
     """Raise BadInput unless `name` can be a file's name on every system and in a URL."""
     if not SAFE_NAME.fullmatch(name) or name.endswith("."):

@@ -205,13 +205,9 @@ def _check_room(path: Path, plan: staging.Plan, n_masked: int | None) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < need:
         raise NoSpace(
-            f"{n:,} images of {plan.px} px need {_size(need)} at {path.parent}, which has {_size(free)} free. "
+            f"{n:,} images of {plan.px} px need {files.size_in_words(need)} at {path.parent}, which has {files.size_in_words(free)} free. "
             "Free some space, set CXRLAB_HOME to a larger disk, or use --limit or a smaller --size."
         )
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
 
 
 def _write(

@@ -280,7 +280,7 @@ def test_no_process_is_left_after_success_or_failure(lab, raw, monkeypatch, tmp_
 def test_a_disk_that_is_too_small_is_said_before_any_work(lab, raw, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 5000, 5000))
-    with pytest.raises(NoSpace, match=r"12 images of 32 px need 67 MB .* 0 MB free"):
+    with pytest.raises(NoSpace, match=r"12 images of 32 px need 67\.1 MB .* 5\.0 kB free"):
         read_in(lab, raw)
     assert not list(lab.stores.iterdir())
 

@@ -69,9 +69,8 @@ def line(now: jobs.Status) -> str:
     if now.of:
         filled = round(BAR * min(1.0, now.done / now.of))
         parts += [f"[{'#' * filled}{'-' * (BAR - filled)}]", f"{now.done}/{now.of}"]
-    if (
-        UNDER_WAY in now.numbers
-    ):  # a sweep: its steps are runs, short ones and long ones: what their rate says is no time
+    # A sweep's steps are runs, short ones and long ones: what their rate says is no time.
+    if UNDER_WAY in now.numbers:
         return "  ".join(parts + _of_sweep(now))
     if not math.isnan(now.rate):
         parts.append(f"{now.rate:.1f}/s" if now.rate >= 0.1 else f"{1 / now.rate:.0f} s each")
@@ -105,15 +104,6 @@ def seconds(s: float) -> str:
     if s < 60:
         return f"{s} s"
     return f"{s // 60} min {s % 60} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60} min"
-
-
-def size(n_bytes: float) -> str:
-    """Return an amount of disk in words.
-
-    >>> size(200), size(13.2e6), size(4.25e9)
-    ('1 MB', '13 MB', '4.2 GB')
-    """
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6))} MB"
 
 
 def clock(t: float) -> str:

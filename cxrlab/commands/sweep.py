@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxrlab import files
 from cxrlab import spec as specs
 from cxrlab.commands import console
 from cxrlab.commands.runs import check_done, wait
@@ -246,7 +247,7 @@ def cost_line(found: "Expansion", cost: "Estimate") -> str:
     runs = f"{n} run{'s' * (n != 1)}" + (f", {added} of them added because others need them" if added else "")
     return (
         f"{runs}: about {console.seconds(cost.seconds)} (between {console.seconds(cost.low)} and "
-        f"{console.seconds(cost.high)}) and at most {console.size(cost.n_bytes)} of disk; time {cost.basis}."
+        f"{console.seconds(cost.high)}) and at most {files.size_in_words(cost.n_bytes)} of disk; time {cost.basis}."
     )
 
 
@@ -278,10 +279,7 @@ def beneath(lab: Lab, table: "pd.DataFrame", by_run: "pd.DataFrame") -> list[str
     scored = by_run[by_run[sweep_table.HOME].notna()] if sweep_table.HOME in by_run else by_run[:0]
     homes = {specs.read(lab.run(run_id).spec).view.source for run_id in scored[sweep_table.RUN]}
     if len(homes) > 1:
-        said.append(
-            "These runs have different homes, so the column home is not one place: compare them in a column at, at a site that "
-            "none of them was trained on."
-        )
+        said.append(sweep_lead.SEVERAL_HOMES)
     elif (found := sweep_lead.lead(over)) is not None:
         setting = sweep_table.setting_of(by_run)
         first, second = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrlab import progress
+from cxrlab import files, progress
 from cxrlab import spec as specs
 from cxrlab.choices import networks, optimizers
 from cxrlab.errors import CxrlabError, NoSpace
@@ -176,13 +176,9 @@ def check_room(lab: Lab, n_bytes: float, what: str) -> None:
     free = shutil.disk_usage(there).free
     if n_bytes > free:
         raise NoSpace(
-            f"{what} may fill {_size(n_bytes)} and the disk of {lab.root} has {_size(free)} free; ask for fewer runs or a "
+            f"{what} may fill {files.size_in_words(n_bytes)} and the disk of {lab.root} has {files.size_in_words(free)} free; ask for fewer runs or a "
             "smaller network, or make room."
         )
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def measured_unit(lab: Lab, n_images: dict[str, int]) -> tuple[float, int]:
@@ -215,13 +211,12 @@ def measured(lab: Lab, n_images: dict[str, int]) -> Speeds:
 def _start_of(run: RunPaths, spec: specs.TrainSpec, n_images: dict[str, int], unit: float) -> list[float]:
     """Return [the seconds that a run took besides training and scoring]; [] of one that was begun twice or ended badly."""
     job, end = state.read_job(run), state.read_end(run)
-    first = next((line["t"] for line in progress.read(run.progress)), 0.0)
+    _, training, first = _trained(run.progress, run.checkpoint.stat().st_mtime_ns)
     if job is None or end is None or end["state"] != "done" or not 0 < job.started <= first:
         return []
     if any(site not in n_images for site in spec.view.external):
         return []
     scoring = unit * relative_cost(spec) * images_of(spec, n_images)[1] * FORWARD
-    _, training = _trained(run.progress, run.checkpoint.stat().st_mtime_ns)
     return [max(LEAST_START, end["ended"] - job.started - training - scoring)]
 
 
@@ -229,20 +224,23 @@ def _unit_of(run: RunPaths, spec: specs.TrainSpec, n_images: dict[str, int]) -> 
     passes, _ = images_of(spec, n_images)
     if not passes or any(site not in n_images for site in spec.view.source):
         return np.nan
-    share, took = _trained(run.progress, run.checkpoint.stat().st_mtime_ns)
+    share, took, _ = _trained(run.progress, run.checkpoint.stat().st_mtime_ns)
     return took / (passes * share * relative_cost(spec)) if share > 0 and took > 0 else np.nan
 
 
 # A form asks again at every change, and a lab of hundreds of runs has as many files to read.
 @lru_cache(maxsize=4096)
-def _trained(
-    path: Path, mtime_ns: int
-) -> tuple[float, float]:  # a run trained again is another time of writing
-    """Return (share of the epochs that were trained, seconds that took); what lies between two attempts does not count."""
+def _trained(path: Path, mtime_ns: int) -> tuple[float, float, float]:
+    """Return (share of the epochs that were trained, seconds that took, time of the first line; 0 where there is none).
+
+    What lies between two attempts does not count. `mtime_ns`: of the checkpoint; a run trained again has another.
+    """
     done, took, of, before = 0, 0.0, 0, None
-    for line in progress.read(path):
+    lines = progress.read(path)
+    for line in lines:
         trains = str(line["stage"]).startswith(STAGE_TRAIN)
         if trains and before is not None and line["done"] > before["done"]:
             done, took, of = done + line["done"] - before["done"], took + line["t"] - before["t"], line["of"]
         before = line if trains else None
-    return (done / of, took) if of else (np.nan, np.nan)
+    first = lines[0]["t"] if lines else 0.0
+    return (done / of, took, first) if of else (np.nan, np.nan, first)

@@ -30,9 +30,7 @@ from cxrlab.intake.staging import BUSY, WAITING, Staging
 if TYPE_CHECKING:
     from cxrlab.sites import Site
 
-KEPT = (
-    256 * 2**20
-)  # bytes of freed memory that a worker keeps: enough for 4000 x 4000 pixels in float32, twice
+KEPT = 256 * 2**20  # bytes of freed memory that a worker keeps: 4000 x 4000 pixels in float32, four times
 UNIT = 16  # images a message; about a tenth of a second of decoding
 
 

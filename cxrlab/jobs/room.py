@@ -21,9 +21,8 @@ def check(lab: Lab, spec: specs.AnySpec) -> None:
     try:
         estimate.check_room(lab, estimate.estimate(runs, n_images).n_bytes, what)
     except NoSpace:
-        runs = [
-            one for one in runs if not _is_there(lab, one)
-        ]  # asks every store again, so only when it matters
+        # It asks every store again, so only when it matters.
+        runs = [one for one in runs if not _is_there(lab, one)]
         what = f"the {len(runs)} runs of this {spec.kind} that are missing" if len(runs) > 1 else what
         estimate.check_room(lab, estimate.estimate(runs, n_images).n_bytes, what)
 

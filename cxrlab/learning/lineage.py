@@ -15,6 +15,13 @@ from cxrlab.errors import BadSpec, MissingInput
 from cxrlab.paths import Lab
 from cxrlab.spec import NetworkSpec, TrainSpec
 
+# What a run has as the one that it goes on from, group and field: `check_fit` asks, and a form can set it so.
+ALIKE = (
+    ("model", "name"), ("model", "colours"), ("model", "latents_of"), ("view", "image_px"), ("view", "preprocess"),
+    ("view", "official_split"),
+)  # fmt: skip
+LATENT = ("model", "latent_units")  # of an autoencoder
+
 
 def data_key(spec: TrainSpec) -> str:
     """Return the key under which spec.data keeps the digest of the checkpoint that the run starts from."""

@@ -12,6 +12,11 @@ import pandas as pd
 
 from cxrlab.report.sweep_table import HOME, SD, SEEDS
 
+SEVERAL_HOMES = (
+    "These settings were trained at different homes, so the column home is not one place: compare them in a column at, at a "
+    "site that none of them was trained on."
+)
+
 
 @dataclass(frozen=True)
 class Lead:

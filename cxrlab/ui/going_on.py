@@ -13,16 +13,11 @@ import streamlit as st
 from cxrlab import spec as specs
 from cxrlab.choices import networks
 from cxrlab.errors import CxrlabError
+from cxrlab.learning import lineage
 from cxrlab.ui import cached, forms
 
 GROUPS = {"model": specs.ModelSpec, "view": specs.ViewSpec}
 PREPARED = "preprocess"
-# What must be as in the run before: see learning.lineage.check_fit.
-ALIKE = (
-    ("model", "name"), ("model", "colours"), ("model", "latents_of"), ("view", "image_px"), ("view", PREPARED),
-    ("view", "official_split"),
-)  # fmt: skip
-LATENT = ("model", "latent_units")  # of an autoencoder
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ def mend(fields: dict[str, Any], key: str) -> Mend | None:
         return None
     state: dict[str, Any] = {}
     said = []
-    for group, name in (*ALIKE, *([LATENT] if fields["task"] == "autoencoder" else [])):
+    for group, name in (*lineage.ALIKE, *([lineage.LATENT] if fields["task"] == "autoencoder" else [])):
         if name == "official_split" and not known.view.source:
             continue  # nobody knows what it was trained on
         was, now = getattr(getattr(known, group), name), _now(fields, group, name)

@@ -108,10 +108,7 @@ def _who_leads(table: pd.DataFrame, by_run: pd.DataFrame) -> None:
     scored = by_run[by_run[sweep_table.HOME].notna()]
     homes = {cached.home_of(run_id) for run_id in scored[sweep_table.RUN]}
     if len(homes) > 1:
-        st.markdown(
-            "These settings were trained at different homes, so the column *home* is not one place: compare them in a column "
-            "*at*, at a site that none of them was trained on."
-        )
+        st.markdown(sweep_lead.SEVERAL_HOMES)
     elif found := sweep_lead.lead(table):
         st.markdown(standings.sweep(table, found))
     st.caption(standings.ORACLE)

@@ -8,7 +8,9 @@ Never: streamlit, files, arithmetic beyond rounding.
 import math
 from collections.abc import Iterable, Sequence
 
-from cxrlab import report
+from cxrlab import files, report
+
+size = files.size_in_words  # as the command line says it
 
 ACCENT = "#0B6E75"
 PANEL = "#0B0F14"  # behind every radiograph, in both themes
@@ -153,19 +155,6 @@ def duration(seconds: float | None) -> str:
         return f"{max(seconds, 0):.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def size(n_bytes: float) -> str:
-    """Return a size on disk.
-
-    >>> size(1500), size(2.5e9)
-    ('1.5 kB', '2.5 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" or n_bytes >= 100 else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
 
 
 def listing(names: Sequence[str]) -> str:

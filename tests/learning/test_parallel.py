@@ -174,9 +174,8 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_it_resumes_exac
 
 def test_where_one_process_has_no_memory_all_take_smaller_parts(lab, monkeypatch):
     planted.write_site(lab, "home", n=60, px=128)
-    monkeypatch.setenv(
-        "MALLOC_ARENA_MAX", "1"
-    )  # more arenas take addresses by chance, 64 MB each, and hold nothing
+    # More arenas take addresses by chance, 64 MB each, and hold nothing.
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     monkeypatch.setenv("PYTHONPATH", f"{IN_RANK}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     wanted = planted.train_spec(
         view={"image_px": 128}, training={"epochs": 1, "batch": 32, "precision": "fp32", "augment": "none"}
