@@ -14,8 +14,12 @@ def _walks_differently(asked):
 
     from torch import nn
 
+    from cxrlab import allocator
     from cxrlab.learning import loop
 
+    if any(word == "tight" for word, *_ in asked):
+        # What it kept would be memory beyond the limit, more or less by chance.
+        allocator.keep_freed = lambda: False
     walk = loop.walk
 
     def changed(going, *more):
